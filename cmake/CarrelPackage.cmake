@@ -1,0 +1,1 @@
+# Installs every layer as a component of its own.
