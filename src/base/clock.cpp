@@ -12,9 +12,13 @@ const SystemClock& SystemClock::get() noexcept {
   return clock;
 }
 
-Clock::Steady SystemClock::steady_now() const noexcept { return std::chrono::steady_clock::now(); }
+Clock::Steady SystemClock::steady_now() const noexcept {
+  return std::chrono::steady_clock::now();
+}
 
-Clock::Wall SystemClock::wall_now() const noexcept { return std::chrono::system_clock::now(); }
+Clock::Wall SystemClock::wall_now() const noexcept {
+  return std::chrono::system_clock::now();
+}
 
 // Relaxed: a clock promises a value that was current at some moment of the call, and orders
 // nothing else. Whoever needs to see a step advances the clock before starting the reader.

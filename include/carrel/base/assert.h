@@ -3,7 +3,8 @@
 // Use it for what can only be false if code is wrong. Bad input is not a bug: throw a carrel::Error
 // or return a refusal for that.
 //
-//   CARREL_ASSERT(borrowed_ == 0, "pool '" + name_ + "' destroyed with connections still borrowed");
+//   CARREL_ASSERT(borrowed_ == 0, "pool '" + name_ + "' destroyed with connections still
+//   borrowed");
 //
 // The message is evaluated only when the condition is false, so it may be expensive.
 // Threads: safe from any. Errors: never returns when the condition is false (std::abort).
@@ -20,9 +21,8 @@ namespace carrel::base {
 }  // namespace carrel::base
 
 // A macro because the condition's text and the call's place are part of the report.
-#define CARREL_ASSERT(condition, message)                                     \
-  do {                                                                        \
-    if (!(condition)) [[unlikely]]                                            \
-      ::carrel::base::assertion_failed(#condition, message,                   \
-                                       ::std::source_location::current());    \
+#define CARREL_ASSERT(condition, message)                                                       \
+  do {                                                                                          \
+    if (!(condition)) [[unlikely]]                                                              \
+      ::carrel::base::assertion_failed(#condition, message, ::std::source_location::current()); \
   } while (false)
