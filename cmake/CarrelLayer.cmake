@@ -9,6 +9,9 @@
 include(GNUInstallDirs)
 include(GoogleTest)
 
+# What the sanitizer builds of ./test build: the tests labelled `concurrent`.
+add_custom_target(concurrent_tests)
+
 add_library(carrel_warnings INTERFACE)
 target_compile_options(carrel_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                        -Wnon-virtual-dtor -Woverloaded-virtual
@@ -54,6 +57,9 @@ function(carrel_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
+  endif()
+  if("concurrent" IN_LIST arg_LABELS)
+    add_dependencies(concurrent_tests ${name})
   endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
                        PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")

@@ -1,1 +1,63 @@
-# Installs every layer as a component of its own.
+# Installs every layer as a component of its own, for find_package and for pkg-config:
+#
+#   find_package(carrel REQUIRED COMPONENTS local scope)   -> carrel::local, carrel::scope
+#   pkg-config --cflags --libs carrel-scope
+#
+# A component brings those that it depends on. Only what a component itself needs is looked for:
+# `local` and `scope` need neither Boost nor a database client.
+
+include(CMakePackageConfigHelpers)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/carrel)
+get_property(layers GLOBAL PROPERTY CARREL_LAYERS)
+
+# Foreign packages by component: how CMake finds them, and what pkg-config calls them.
+set(cmake_needs_local "Threads")
+set(cmake_needs_sqlite "SQLite3")
+set(cmake_needs_postgres "PostgreSQL")
+set(pkgconfig_needs_sqlite "sqlite3")
+set(pkgconfig_needs_postgres "libpq")
+set(pkgconfig_needs_mariadb "libmariadb")
+
+set(component_dependencies "")
+foreach(layer IN LISTS layers)
+  install(TARGETS carrel_${layer} EXPORT carrel-${layer}
+          LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT ${layer}
+          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT ${layer})
+  install(EXPORT carrel-${layer} NAMESPACE carrel:: DESTINATION ${package_dir}
+          COMPONENT ${layer})
+  if(EXISTS ${PROJECT_SOURCE_DIR}/include/carrel/${layer})
+    install(DIRECTORY include/carrel/${layer} COMPONENT ${layer}
+            DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/carrel)
+  else()
+    install(FILES include/carrel/drivers/${layer}.h COMPONENT ${layer}
+            DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/carrel/drivers)
+  endif()
+
+  get_property(depends GLOBAL PROPERTY CARREL_LAYER_${layer}_DEPENDS)
+  string(APPEND component_dependencies "set(_carrel_${layer}_needs ${depends})\n")
+  foreach(package IN LISTS cmake_needs_${layer})
+    string(APPEND component_dependencies "set(_carrel_${layer}_packages ${package})\n")
+  endforeach()
+
+  list(TRANSFORM depends PREPEND carrel- OUTPUT_VARIABLE requires)
+  list(JOIN requires " " PKGCONFIG_REQUIRES)
+  set(PKGCONFIG_REQUIRES_PRIVATE "${pkgconfig_needs_${layer}}")
+  set(PKGCONFIG_LAYER ${layer})
+  configure_file(cmake/carrel.pc.in ${PROJECT_BINARY_DIR}/pkgconfig/carrel-${layer}.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/pkgconfig/carrel-${layer}.pc COMPONENT ${layer}
+          DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()
+
+set(CARREL_COMPONENTS ${layers})
+set(CARREL_COMPONENT_DEPENDENCIES "${component_dependencies}")
+configure_package_config_file(cmake/carrelConfig.cmake.in ${PROJECT_BINARY_DIR}/carrelConfig.cmake
+                              INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/carrelConfigVersion.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/carrelConfig.cmake
+              ${PROJECT_BINARY_DIR}/carrelConfigVersion.cmake
+        DESTINATION ${package_dir} COMPONENT base)
+if(TARGET carrel_program)
+  install(TARGETS carrel_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+endif()

@@ -28,7 +28,7 @@ namespace carrel {
 class ErrorCode {
  public:
   template <std::size_t N>
-  consteval ErrorCode(const char (&literal)[N]) : name_(literal, N - 1) {}  // NOLINT(*-explicit-*)
+  consteval ErrorCode(const char (&literal)[N]) : name_(literal, N - 1) {}
 
   [[nodiscard]] constexpr std::string_view name() const noexcept { return name_; }
   friend constexpr bool operator==(ErrorCode, ErrorCode) noexcept = default;
