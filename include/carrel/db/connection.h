@@ -1,0 +1,184 @@
+// Connection: the contract that every database driver fulfils; Driver: what makes them.
+//
+// Applications use Session, which finds the connection of the current transaction by itself. Use a
+// Connection directly in tools that need one database and no scope:
+//
+//   auto driver = sqlite_driver({.file = "data/consumer.db"});
+//   auto connection = driver->connect({});
+//   connection->begin({});
+//   connection->execute("insert into t values ($1)", std::array{Value(7)});
+//   connection->commit();
+//
+// Placeholders are $1, $2, ... on every database; one may be used several times.
+//
+// Threads: used by one thread at a time; only cancel() may be called from another.
+// Lifetime: a Driver outlives its connections; destroying a connection rolls back.
+// Errors: SqlError (see sql_error.h). After any error in_transaction() and broken() tell the truth.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "carrel/base/clock.h"
+#include "carrel/db/result.h"
+#include "carrel/db/value.h"
+
+namespace carrel {
+
+// No deadline at all. Deadlines are points of the steady clock.
+inline constexpr Clock::Steady kNoDeadline = Clock::Steady::max();
+
+enum class Isolation : std::uint8_t {
+  standard,  // what the database does when nothing is said
+  read_committed,
+  repeatable_read,
+  serializable
+};
+
+enum class Access : std::uint8_t { read_write, read_only };
+
+struct BeginOptions {
+  Isolation isolation = Isolation::standard;
+  Access access = Access::read_write;
+  bool deferrable = false;  // PostgreSQL: a serializable read-only transaction waits to be safe
+};
+
+struct ConnectOptions {
+  Access access = Access::read_write;
+  Clock::Steady deadline = kNoDeadline;
+};
+
+// A statement's text. `key`, where not 0, stands for this text in every connection's cache of
+// prepared statements, which then need not hash it: equal keys promise equal texts.
+struct Statement {
+  Statement(std::string_view sql, std::uint64_t cache_key = 0) noexcept  // NOLINT(*-explicit-*)
+      : text(sql), key(cache_key) {}
+  Statement(const char* sql) noexcept : text(sql) {}         // NOLINT(*-explicit-*)
+  Statement(const std::string& sql) noexcept : text(sql) {}  // NOLINT(*-explicit-*)
+
+  std::string_view text;
+  std::uint64_t key = 0;
+};
+
+struct BatchItem {
+  Statement statement;
+  std::span<const Value> parameters;
+};
+
+// Rows for one table, row after row: values.size() is a multiple of columns.size().
+struct BulkRows {
+  std::string_view table;
+  std::span<const std::string_view> columns;
+  std::span<const Value> values;
+};
+
+// How a database writes what is not SQL's common core; the slot scanner needs it.
+struct SqlDialect {
+  bool backslash_escapes = false;  // 'it\'s'
+  bool dollar_quotes = false;      // $tag$ text $tag$
+  bool nested_comments = false;    // /* a /* b */ c */
+  bool hash_comments = false;      // # to the end of the line
+  bool bracket_names = false;      // [a name]
+  bool escape_strings = false;     // E'it\'s'
+};
+
+class Connection {
+ public:
+  Connection() = default;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  virtual ~Connection() = default;
+
+  // Runs one statement. Outside a transaction it commits by itself.
+  Result execute(const Statement& statement, std::span<const Value> parameters = {});
+  // Runs several in order, in as few round trips as the database can; stops at the first error. Not
+  // atomic by itself: begin() before it.
+  std::vector<Result> batch(std::span<const BatchItem> items);
+
+  // The same, then commit(), all in one round trip where the database can. If it throws, see
+  // commit(); an error of a statement leaves the transaction open.
+  std::vector<Result> batch_and_commit(std::span<const BatchItem> items);
+  // Inserts many rows by the fastest means there is; returns how many.
+  std::int64_t load(const BulkRows& rows);
+
+  // BEGIN may be put off and sent along with the first statement, which then reports its errors.
+  void begin(const BeginOptions& options);
+  // Returns: committed. Throws with in_doubt(): nobody knows yet. Throws without: rolled back.
+  void commit();
+  // Never throws for a transaction that is gone already; a connection that cannot roll back is
+  // broken() afterwards.
+  void rollback() noexcept;
+
+  // Savepoints are numbered by depth, 1 first.
+  void savepoint(int depth);
+  void rollback_to(int depth);  // the savepoint is gone afterwards
+  void release(int depth);
+
+  // Holds for every call until changed. What is not finished by then ends with "sql.deadline".
+  void set_deadline(Clock::Steady deadline) noexcept { deadline_ = deadline; }
+  [[nodiscard]] Clock::Steady deadline() const noexcept { return deadline_; }
+
+  // From any thread: ends the running statement, which throws "sql.cancelled". Does nothing when
+  // none runs, and never hits a later one.
+  virtual void cancel() noexcept = 0;
+
+  [[nodiscard]] virtual bool in_transaction() const noexcept = 0;
+  // Must not be used any more, only destroyed.
+  [[nodiscard]] virtual bool broken() const noexcept = 0;
+
+  // Undoes what the borrower left behind (transaction, settings, temporary tables, locks) so that
+  // the next one finds the connection as new; false where that failed. No round trip when clean.
+  [[nodiscard]] virtual bool reset() noexcept = 0;
+  // Asks the database for a sign of life.
+  [[nodiscard]] virtual bool validate() noexcept = 0;
+  // Requests that had to wait for an answer so far.
+  [[nodiscard]] virtual std::uint64_t round_trips() const noexcept { return 0; }
+
+ protected:
+  virtual Result do_execute(const Statement& statement, std::span<const Value> parameters) = 0;
+  virtual std::vector<Result> do_batch(std::span<const BatchItem> items);
+  virtual std::vector<Result> do_batch_and_commit(std::span<const BatchItem> items);
+  virtual std::int64_t do_load(const BulkRows& rows);
+  virtual void do_begin(const BeginOptions& options) = 0;
+  virtual void do_commit() = 0;
+  virtual void do_rollback() noexcept = 0;
+  // "savepoint s1", "rollback to savepoint s1", "release savepoint s1"
+  virtual void do_savepoint_command(std::string_view sql);
+
+  // Throws "sql.deadline" when it has passed.
+  void require_time(std::string_view statement) const;
+
+ private:
+  Clock::Steady deadline_ = kNoDeadline;
+};
+
+class Driver {
+ public:
+  // What a pool must know about this database.
+  struct Traits {
+    std::string_view name;              // "sqlite", "postgres", "mariadb"
+    bool single_writer = false;         // one connection at a time may write (SQLite)
+    bool remote = false;                // a server that can go away
+    std::size_t pool_size_default = 8;  // connections, the writer included
+    SqlDialect dialect;
+  };
+
+  Driver() = default;
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
+  virtual ~Driver() = default;
+
+  [[nodiscard]] virtual const Traits& traits() const noexcept = 0;
+  [[nodiscard]] virtual std::unique_ptr<Connection> connect(const ConnectOptions& options) = 0;
+  // How many connections the server would give us; nothing where it has no limit. Called once, when
+  // a pool starts.
+  [[nodiscard]] virtual std::optional<std::size_t> connections_max() { return std::nullopt; }
+};
+
+}  // namespace carrel

@@ -1,0 +1,171 @@
+// Session: runs SQL in the transaction of the current scope, which is found and not passed.
+//
+// Use it wherever a request touches the database: functions that run SQL take no connection, hold
+// no lock, and a request keeps a connection only while a transaction needs one.
+//
+//   Session session({.routes = {{"consumer", &pool, {{"account", "consumer_account"}}}},
+//                    .marker = [&] { return book.name(); }});
+//   session.transaction([&] {                          // commits, or rolls back on a throw
+//     session.execute("update {account} set balance = balance - $1 where id = $2", amount, from);
+//     session.execute("update {account} set balance = balance + $1 where id = $2", amount, to);
+//   });
+//
+// Inside a transaction the connection is taken at the first statement and kept until the end;
+// outside one, each statement borrows it for itself. `{account}` names a table by slot; the current
+// route, chosen by the marker, says which table that is. Text inside quotes and comments is never
+// touched.
+//
+// transaction() returns what the closure returns. A returned refusal rolls back: a type opts in by
+// a function `bool rolls_back(const R&)` beside it. set_rollback_only() rolls back too.
+//
+// Threads: one Session serves all; a transaction's closure runs on one thread from begin to end.
+// Lifetime: the pools outlive the session, the session its transactions.
+// Errors: SqlError; and Error with the codes "no_scope", "no_marker", "unknown_route",
+// "unknown_slot", "route_changed", "no_transaction", "transaction_exists", "rollback_only",
+// "rolled_back", "would_deadlock", "isolation_mismatch", "read_only_mismatch", "pool.timeout". When
+// in_doubt(), the commit may or may not have happened.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "carrel/db/result.h"
+#include "carrel/db/sql_error.h"
+#include "carrel/db/value.h"
+#include "carrel/session/transaction.h"
+
+namespace carrel {
+
+// A result that can say "no": found by argument-dependent lookup.
+template <class R>
+concept Refusable = requires(const R& result) {
+  { rolls_back(result) } -> std::convertible_to<bool>;
+};
+
+// Statements to be sent together. Copies its parameters.
+class Batch {
+ public:
+  template <class... Parameters>
+  Batch& add(std::string_view sql, const Parameters&... parameters) {
+    const std::array<Value, sizeof...(Parameters)> values{Value(parameters)...};
+    return add_values(sql, values);
+  }
+  Batch& add_values(std::string_view sql, std::span<const Value> parameters);
+  [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+
+ private:
+  friend class Session;
+  struct Entry {
+    std::string sql;
+    std::size_t first;
+    std::size_t count;
+  };
+  std::vector<Entry> entries_;
+  std::vector<Value> values_;
+  std::deque<std::string> texts_;  // a deque, since Values point into it
+};
+
+class Session {
+ public:
+  explicit Session(SessionOptions options);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  template <class F>
+  std::invoke_result_t<F&> transaction(const TransactionOptions& options, F&& closure);
+  template <class F>
+  std::invoke_result_t<F&> transaction(F&& closure) {
+    return transaction(TransactionOptions{}, std::forward<F>(closure));
+  }
+
+  // One statement. Parameters are whatever Value can be made of.
+  template <class... Parameters>
+  Result execute(std::string_view sql, const Parameters&... parameters) {
+    const std::array<Value, sizeof...(Parameters)> values{Value(parameters)...};
+    return execute_values(sql, values);
+  }
+  Result execute_values(std::string_view sql, std::span<const Value> parameters);
+
+  // Inside a transaction: all statements in as few round trips as can be. Outside: as one
+  // transaction of its own, BEGIN and COMMIT riding along.
+  std::vector<Result> batch(const Batch& batch);
+
+  // Many rows into one table, by the fastest means the database has. `table` is a slot's name
+  // without braces. Outside a transaction it is one of its own.
+  std::int64_t load(std::string_view table, std::span<const std::string_view> columns,
+                    std::span<const Value> values);
+
+  // The current transaction will roll back, whatever the closure returns. Statements after it throw
+  // "rollback_only"; outside a transaction it throws "no_transaction".
+  void set_rollback_only();
+  [[nodiscard]] bool in_transaction() const noexcept;
+
+  // Hooks of the current transaction ("no_transaction" outside one); in order of registration, also
+  // one registered by another. before_commit runs inside the transaction, and what it throws rolls
+  // back. The after_* ones run when the connection is back in the pool, outside any transaction;
+  // what they throw goes to SessionOptions::on_hook_error. Hooks of a savepoint that was rolled
+  // back count as rolled back.
+  void before_commit(std::function<void()> hook);
+  void after_commit(std::function<void()> hook);
+  void after_rollback(std::function<void()> hook);
+  void after_completion(std::function<void(Outcome)> hook);
+
+ private:
+  enum class Verdict : std::uint8_t { commit, roll_back };
+  using Body = Verdict (*)(void* closure);
+  class Core;
+
+  void run(const TransactionOptions& options, Body body, void* closure);
+
+  std::unique_ptr<Core> core_;
+};
+
+template <class F>
+std::invoke_result_t<F&> Session::transaction(const TransactionOptions& options, F&& closure) {
+  using R = std::invoke_result_t<F&>;
+  if constexpr (std::is_void_v<R>) {
+    run(
+        options,
+        [](void* target) {
+          std::invoke(*static_cast<std::remove_reference_t<F>*>(target));
+          return Verdict::commit;
+        },
+        const_cast<void*>(static_cast<const void*>(std::addressof(closure))));
+  } else {
+    static_assert(!std::is_reference_v<R>, "a transaction returns a value, not a reference");
+    struct Call {
+      std::remove_reference_t<F>& closure;
+      std::optional<R> result;  // set anew by every attempt
+    } call{closure, std::nullopt};
+    run(
+        options,
+        [](void* target) {
+          auto& self = *static_cast<Call*>(target);
+          self.result.emplace(std::invoke(self.closure));
+          if constexpr (Refusable<R>) {
+            if (rolls_back(*self.result)) return Verdict::roll_back;
+          }
+          return Verdict::commit;
+        },
+        &call);
+    return std::move(*call.result);
+  }
+}
+
+// For PoolOptions::label: the current scope's name, or nothing outside one.
+[[nodiscard]] std::string_view scope_label() noexcept;
+
+}  // namespace carrel

@@ -1,0 +1,90 @@
+// TransactionOptions, Route and what else a Session is told.
+//
+// See session.h for what they do together. Plain data: threads and lifetimes are the Session's.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "carrel/db/connection.h"
+#include "carrel/db/pool.h"
+
+namespace carrel {
+
+// What a call of transaction() does when the caller is inside one already, and when it is not.
+enum class Propagation : std::uint8_t {
+  required,       // joins the caller's; begins one where there is none
+  requires_new,   // puts the caller's aside and begins its own, on a second connection
+  nested,         // a savepoint in the caller's; begins one where there is none
+  supports,       // joins the caller's; runs without one where there is none
+  not_supported,  // puts the caller's aside and runs without one
+  mandatory,      // joins the caller's; "no_transaction" where there is none
+  never           // "transaction_exists" inside one; runs without one
+};
+
+enum class Outcome : std::uint8_t { committed, rolled_back, in_doubt };
+
+// Runs the closure again after it lost against another transaction. Never when in doubt, and only
+// by the call that began the transaction.
+struct Retry {
+  int attempts_max = 1;
+  std::chrono::milliseconds first_pause{5};  // doubled each time, with jitter
+  std::chrono::milliseconds pause_max{500};
+
+  [[nodiscard]] static constexpr Retry never() noexcept { return {}; }
+  // At most `times` runs more, within the transaction's deadline.
+  [[nodiscard]] static constexpr Retry conflicts(int times) noexcept { return {times + 1}; }
+};
+
+// Whether an exception that leaves the closure still commits (it is thrown on afterwards).
+using CommitRule = bool (*)(const std::exception&);
+
+// {.commits_on = commits_on<CardDeclined, LimitReached>}
+template <class... Exceptions>
+bool commits_on(const std::exception& thrown) {
+  return ((dynamic_cast<const Exceptions*>(&thrown) != nullptr) || ...);
+}
+
+struct TransactionOptions {
+  Propagation propagation = Propagation::required;
+  Isolation isolation = Isolation::standard;
+  bool read_only = false;
+  bool deferrable = false;
+  // Counted from the call, over everything: waiting for a connection, statements, commit. The
+  // scope's own deadline holds besides.
+  std::optional<std::chrono::milliseconds> deadline = std::nullopt;
+  Retry retry = Retry::never();
+  CommitRule commits_on = nullptr;
+};
+
+// Where one marker leads: a database and the physical table of every slot.
+struct Route {
+  std::string name;                           // what the marker says
+  Pool* pool = nullptr;                       // outlives the session
+  std::map<std::string, std::string> tables;  // "account" -> "consumer_account"
+};
+
+// Reads the application's own RequestLocal: the route's name, or nothing when none is bound. Called
+// for every statement: cheap, and does not throw.
+using Marker = std::function<std::optional<std::string_view>()>;
+
+struct SessionOptions {
+  std::vector<Route> routes;  // closed: what is not listed does not exist
+  // Left out only where there is one route, which then serves everything.
+  Marker marker = nullptr;
+
+  std::size_t statements_max = 4'096;  // resolved texts kept
+  // An after_* hook threw; the transaction's outcome stands. Default: a line on stderr.
+  std::function<void(const std::exception&)> on_hook_error = nullptr;
+  // How a retry waits; tests hand in their own.
+  std::function<void(std::chrono::nanoseconds)> pause = nullptr;
+};
+
+}  // namespace carrel
