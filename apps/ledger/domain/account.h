@@ -27,7 +27,7 @@ enum class Tier : std::uint8_t { one = 1, two = 2, three = 3 };
 
 struct Party {
   std::int64_t id = 0;
-  std::string name;
+  std::string name = {};
   Tier tier = Tier::two;
 
   friend bool operator==(const Party&, const Party&) = default;

@@ -48,9 +48,9 @@ enum class SubjectUse : std::uint8_t {
 [[nodiscard]] std::optional<Side> parse_side(std::string_view name) noexcept;
 
 struct Subject {
-  std::string code;   // "2001"
-  std::string name;   // "Consumer balances"
-  std::string title;  // the same in Chinese, as printed in vouchers: 用户余额
+  std::string code = {};   // "2001"
+  std::string name = {};   // "Consumer balances"
+  std::string title = {};  // the same in Chinese, as printed in vouchers: 用户余额
   SubjectType type = SubjectType::asset;
   Side normal_side = Side::debit;
   SubjectUse use = SubjectUse::house;

@@ -29,9 +29,9 @@ enum class RefusalKind {
 
 struct Refusal {
   RefusalKind kind = RefusalKind::business;
-  std::string rule;     // "consumer.payment_cap"; empty where no rule of a chain was asked
-  std::string code;     // stable and machine-readable: "insufficient_funds"
-  std::string message;  // for a person; names the accounts and figures involved
+  std::string rule = {};     // "consumer.payment_cap"; empty where no rule of a chain was asked
+  std::string code = {};     // stable and machine-readable: "insufficient_funds"
+  std::string message = {};  // for a person; names the accounts and figures involved
 
   friend bool operator==(const Refusal&, const Refusal&) = default;
 };

@@ -46,9 +46,9 @@ struct Leg {
 };
 
 struct VoucherRequest {
-  std::string key;  // idempotency key, unique in the book
+  std::string key = {};  // idempotency key, unique in the book
   VoucherKind kind = VoucherKind::pay;
-  std::vector<Leg> legs;
+  std::vector<Leg> legs = {};
   std::optional<Timestamp> event_time = std::nullopt;  // when it happened; absent: when it arrives
   std::string memo = {};
   std::string original = {};  // a refund's payment, by its key; else empty

@@ -36,13 +36,13 @@ namespace carrel::ledger {
 class Store;
 
 struct LedgerOptions {
-  LedgerRules rules;
+  LedgerRules rules = {};
   const Clock* clock = &SystemClock::get();
 };
 
 struct OpenAccountRequest {
-  std::string party;    // registered with the account if it is new
-  std::string subject;  // one for parties: SubjectUse::party
+  std::string party = {};    // registered with the account if it is new
+  std::string subject = {};  // one for parties: SubjectUse::party
   Currency currency = Currency::cny();
   std::optional<Tier> tier = std::nullopt;                 // of a new party; absent: Tier::two
   std::optional<std::int64_t> credit_line = std::nullopt;  // merchant book only; absent: none
