@@ -52,6 +52,26 @@ TEST(IdSource, StaysPositive) {
   EXPECT_GT(ids.next(255), 0);
 }
 
+TEST(IdSource, GivesABlockToOneCallerOnly) {
+  ManualClock clock;
+  IdSource ids(clock);
+  const std::int64_t first = ids.next_block(1, 3);
+  EXPECT_EQ(ids.next(1), first + 3 * 256);
+}
+
+TEST(IdSource, ContinuesAfterWhatARestartFound) {
+  ManualClock clock;
+  IdSource before(clock);
+  const std::int64_t kept = before.next_block(1, 5) + 4 * 256;
+  clock.advance(-1h);
+
+  IdSource after(clock);
+  after.continue_after(kept);
+  EXPECT_GT(after.next(1), kept);
+  after.continue_after(256);
+  EXPECT_GT(after.next(1), kept);
+}
+
 TEST(IdSource, NeverGivesTwoThreadsTheSameId) {
   constexpr int kThreads = 4;
   constexpr int kEach = 20'000;

@@ -27,7 +27,13 @@ class IdSource {
  public:
   explicit IdSource(const Clock& clock) noexcept : clock_(clock) {}
 
-  [[nodiscard]] std::int64_t next(std::uint8_t tag = 0) noexcept;
+  [[nodiscard]] std::int64_t next(std::uint8_t tag = 0) noexcept { return next_block(tag, 1); }
+  // The first of `count` ids that follow each other at a distance of 256: all of them are the
+  // caller's. For rows that belong together and shall be neighbours.
+  [[nodiscard]] std::int64_t next_block(std::uint8_t tag, std::int64_t count) noexcept;
+  // Ids from now on are greater than this one: for ids kept from before a restart, in case the
+  // clock was set back in between.
+  void continue_after(std::int64_t id) noexcept;
 
   [[nodiscard]] static constexpr std::uint8_t tag_of(std::int64_t id) noexcept {
     return static_cast<std::uint8_t>(id & 0xff);
