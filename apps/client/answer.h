@@ -14,9 +14,9 @@ namespace carrel::client {
 
 struct Answer {
   int status = 0;
-  std::string retry_after;           // the header's text, empty when absent
-  std::string idempotency_replayed;  // the header's text, empty when absent
-  std::string body;
+  std::string retry_after = {};           // the header's text, empty when absent
+  std::string idempotency_replayed = {};  // the header's text, empty when absent
+  std::string body = {};
 };
 
 enum class Next {

@@ -19,10 +19,10 @@ namespace carrel::client {
 enum class ReportForm { text, json };
 
 struct LoadOptions {
-  std::string file;  // "-" is standard input
+  std::string file = {};  // "-" is standard input
   std::string server = "http://127.0.0.1:8080";
   std::size_t connections = 64;
-  std::string acks;  // empty: none are written
+  std::string acks = {};  // empty: none are written
   ReportForm form = ReportForm::text;
   OnMalformed on_malformed = OnMalformed::stop;
   std::chrono::milliseconds patience{30'000};
