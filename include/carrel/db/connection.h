@@ -57,10 +57,10 @@ struct ConnectOptions {
 // A statement's text. `key`, where not 0, stands for this text in every connection's cache of
 // prepared statements, which then need not hash it: equal keys promise equal texts.
 struct Statement {
-  Statement(std::string_view sql, std::uint64_t cache_key = 0) noexcept  // NOLINT(*-explicit-*)
+  Statement(std::string_view sql, std::uint64_t cache_key = 0) noexcept
       : text(sql), key(cache_key) {}
-  Statement(const char* sql) noexcept : text(sql) {}         // NOLINT(*-explicit-*)
-  Statement(const std::string& sql) noexcept : text(sql) {}  // NOLINT(*-explicit-*)
+  Statement(const char* sql) noexcept : text(sql) {}
+  Statement(const std::string& sql) noexcept : text(sql) {}
 
   std::string_view text;
   std::uint64_t key = 0;
@@ -124,8 +124,8 @@ class Connection {
   void set_deadline(Clock::Steady deadline) noexcept { deadline_ = deadline; }
   [[nodiscard]] Clock::Steady deadline() const noexcept { return deadline_; }
 
-  // From any thread: ends the running statement, which throws "sql.cancelled". Does nothing when
-  // none runs, and never hits a later one.
+  // From any thread: ends the running statement, which throws "sql.cancelled". Nothing is kept for
+  // later when none runs.
   virtual void cancel() noexcept = 0;
 
   [[nodiscard]] virtual bool in_transaction() const noexcept = 0;

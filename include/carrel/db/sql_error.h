@@ -31,13 +31,16 @@
 
 namespace carrel {
 
+struct SqlDialect;
+
 // What a driver knows about a failure besides its code.
 struct SqlFailure {
-  std::string message;         // the database's own words, free of values
-  std::string sqlstate;        // five characters; empty where the database has none
-  int native_code = 0;         // the client library's number
-  std::string_view statement;  // its text, whose shape is kept
-  ErrorTraits traits;
+  std::string message = {};         // the database's own words, free of values
+  std::string sqlstate = {};        // five characters; empty where the database has none
+  int native_code = 0;              // the client library's number
+  std::string_view statement = {};  // its text, whose shape is kept
+  ErrorTraits traits = {};
+  const SqlDialect* dialect = nullptr;  // how to read the statement; standard SQL where left out
 };
 
 class SqlError : public Error {

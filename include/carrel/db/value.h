@@ -49,7 +49,6 @@ enum class ValueKind : std::uint8_t { null, integer, real, text, bytes, timestam
 class Value {
  public:
   // Implicit on purpose: these conversions are what execute() is called with.
-  // NOLINTBEGIN(google-explicit-constructor,hicpp-explicit-conversions)
   constexpr Value() noexcept : integer_(0) {}
   constexpr Value(std::nullptr_t) noexcept : integer_(0) {}
   template <std::integral I>
@@ -69,7 +68,6 @@ class Value {
   Value(const std::optional<T>& value) : Value() {
     if (value) *this = Value(*value);
   }
-  // NOLINTEND(google-explicit-constructor,hicpp-explicit-conversions)
   Value(char) = delete;  // a character is neither text nor a number by itself
 
   [[nodiscard]] constexpr ValueKind kind() const noexcept { return kind_; }

@@ -30,7 +30,7 @@ enum class SqliteSync {
 };
 
 struct SqliteOptions {
-  std::filesystem::path file;  // made where it does not exist; its directory must
+  std::filesystem::path file = {};  // made where it does not exist; its directory must
 
   SqliteSync synchronous = SqliteSync::full;
   std::size_t readers = 4;  // default size of a pool, beside the writer

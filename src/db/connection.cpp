@@ -1,0 +1,134 @@
+#include "carrel/db/connection.h"
+
+#include <chrono>
+
+#include "carrel/base/assert.h"
+#include "carrel/db/sql_error.h"
+#include "db/utf8.h"
+
+namespace carrel {
+namespace {
+
+// Texts that some database would refuse, or cut short, are refused by all.
+void require_valid(std::span<const Value> parameters, std::string_view statement) {
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (parameters[i].kind() != ValueKind::text || db::is_valid_text(parameters[i].text()))
+      continue;
+    throw SqlError("sql.invalid_text",
+                   {.message = "parameter $" + std::to_string(i + 1) +
+                               " is no valid UTF-8 or holds a NUL; send it as bytes",
+                    .statement = statement});
+  }
+}
+
+std::string savepoint_name(int depth) {
+  return "carrel_" + std::to_string(depth);
+}
+
+}  // namespace
+
+Result Connection::execute(const Statement& statement, std::span<const Value> parameters) {
+  require_valid(parameters, statement.text);
+  require_time(statement.text);
+  return do_execute(statement, parameters);
+}
+
+std::vector<Result> Connection::batch(std::span<const BatchItem> items) {
+  if (items.empty()) return {};
+  for (const auto& item : items) require_valid(item.parameters, item.statement.text);
+  require_time(items.front().statement.text);
+  return do_batch(items);
+}
+
+std::vector<Result> Connection::batch_and_commit(std::span<const BatchItem> items) {
+  for (const auto& item : items) require_valid(item.parameters, item.statement.text);
+  require_time("commit");
+  return do_batch_and_commit(items);
+}
+
+std::int64_t Connection::load(const BulkRows& rows) {
+  CARREL_ASSERT(!rows.columns.empty() && rows.values.size() % rows.columns.size() == 0,
+                "bulk rows for '" + std::string(rows.table) + "' are incomplete");
+  require_valid(rows.values, rows.table);
+  require_time(rows.table);
+  return do_load(rows);
+}
+
+void Connection::begin(const BeginOptions& options) {
+  CARREL_ASSERT(!in_transaction(), "begin inside a transaction");
+  require_time("begin");
+  do_begin(options);
+}
+
+// COMMIT is not sent once the deadline has passed: the transaction is rolled back for certain.
+void Connection::commit() {
+  if (deadline_ != kNoDeadline && Clock::Steady::clock::now() >= deadline_) {
+    rollback();
+    require_time("commit");
+  }
+  do_commit();
+}
+
+void Connection::rollback() noexcept {
+  do_rollback();
+}
+
+void Connection::savepoint(int depth) {
+  do_savepoint_command("savepoint " + savepoint_name(depth));
+}
+
+void Connection::rollback_to(int depth) {
+  do_savepoint_command("rollback to savepoint " + savepoint_name(depth));
+  do_savepoint_command("release savepoint " + savepoint_name(depth));
+}
+
+void Connection::release(int depth) {
+  do_savepoint_command("release savepoint " + savepoint_name(depth));
+}
+
+std::vector<Result> Connection::do_batch(std::span<const BatchItem> items) {
+  std::vector<Result> results;
+  results.reserve(items.size());
+  for (const auto& item : items) {
+    require_time(item.statement.text);
+    results.push_back(do_execute(item.statement, item.parameters));
+  }
+  return results;
+}
+
+std::vector<Result> Connection::do_batch_and_commit(std::span<const BatchItem> items) {
+  auto results = do_batch(items);
+  commit();
+  return results;
+}
+
+std::int64_t Connection::do_load(const BulkRows& rows) {
+  std::string sql = "insert into " + std::string(rows.table) + " (";
+  std::string places;
+  for (std::size_t i = 0; i < rows.columns.size(); ++i) {
+    const std::string_view comma = i == 0 ? "" : ", ";
+    sql.append(comma).append(rows.columns[i]);
+    places.append(comma).append("$").append(std::to_string(i + 1));
+  }
+  sql += ") values (" + places + ")";
+  const std::size_t width = rows.columns.size();
+  for (std::size_t at = 0; at < rows.values.size(); at += width) {
+    require_time(sql);
+    do_execute(sql, rows.values.subspan(at, width));
+  }
+  return static_cast<std::int64_t>(rows.values.size() / width);
+}
+
+void Connection::do_savepoint_command(std::string_view sql) {
+  do_execute(sql, {});
+}
+
+void Connection::require_time(std::string_view statement) const {
+  if (deadline_ == kNoDeadline || Clock::Steady::clock::now() < deadline_) return;
+  throw SqlError("sql.deadline",
+                 {.message = "the deadline had passed before the statement was sent",
+                  .statement = statement,
+                  .traits = {.retryable = true}});
+}
+
+}  // namespace carrel

@@ -1,0 +1,168 @@
+// Lane: the slots of one kind in a pool, and the line of those who wait for one.
+//
+// Each slot is idle (its bit is set in a word), held by somebody, or empty (no connection in it).
+// While nobody waits, taking and putting an idle slot are one compare-and-swap on the word. The top
+// bit of every word says that somebody waits: then every take and put goes through the mutex, takes
+// line up, and a put hands its slot to the head of the line. Nobody can overtake, since no bit is
+// set while anybody waits.
+//
+// Empty slots go to the head of the line as well: that waiter then opens the connection itself. At
+// most `connecting_max` do so at a time.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/parker.h"
+#include "db/slot.h"
+
+namespace carrel::db {
+
+enum class Grant : std::uint8_t {
+  connected,  // a slot with an open connection
+  empty,      // a slot to connect: end with connect_succeeded() or put_empty()
+  timed_out,
+  closed,
+  deadlock
+};
+
+struct Acquired {
+  Grant grant;
+  std::uint32_t slot = 0;
+  std::string holders = {};  // for deadlock: who holds the lane
+};
+
+struct LaneStats {
+  std::size_t idle = 0;
+  std::size_t empty = 0;
+  std::size_t waiting = 0;
+  std::uint64_t waited = 0;
+  std::uint64_t timeouts = 0;
+  std::uint64_t deadlocks = 0;
+  std::chrono::nanoseconds wait_time{};
+};
+
+class Lane {
+ public:
+  Lane(std::size_t size, std::size_t connecting_max);
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] Slot& slot(std::size_t index) noexcept { return slots_[index]; }
+  [[nodiscard]] const Slot& slot(std::size_t index) const noexcept { return slots_[index]; }
+
+  // Without waiting and without a lock; `preferred` first. Nothing when none is idle or any waits.
+  [[nodiscard]] std::optional<std::uint32_t> try_take(std::uint32_t preferred) noexcept {
+    const std::size_t home = preferred < size_ ? preferred / kBits : 0;
+    for (std::size_t i = 0; i < word_count_; ++i) {
+      const std::size_t w = home + i < word_count_ ? home + i : home + i - word_count_;
+      auto word = words_[w].value.load(std::memory_order_relaxed);
+      while (word != 0 && (word & kWaiting) == 0) {
+        const auto own = std::uint64_t{1} << (preferred % kBits);
+        const auto bit = i == 0 && (word & own) != 0 ? own : word & (~word + 1);
+        if (words_[w].value.compare_exchange_weak(word, word & ~bit, std::memory_order_acquire,
+                                                  std::memory_order_relaxed))
+          return static_cast<std::uint32_t>(w * kBits) +
+                 static_cast<std::uint32_t>(__builtin_ctzll(bit));
+      }
+    }
+    return std::nullopt;
+  }
+  // Exactly this one, if it is idle and nobody waits.
+  [[nodiscard]] bool try_take_this(std::uint32_t slot) noexcept;
+
+  // In line. `holder` may be null: a lease that may move between threads. `label` names the holder
+  // where its wait must be told to others.
+  [[nodiscard]] Acquired take(Clock::Steady deadline, Holder* holder, std::string_view label);
+
+  // Gives back a connected slot. False: the lane is closed, so close the connection and
+  // put_empty().
+  [[nodiscard]] bool put(std::uint32_t slot) noexcept {
+    auto& word = words_[slot / kBits].value;
+    auto seen = word.load(std::memory_order_relaxed);
+    while ((seen & kWaiting) == 0) {
+      if (word.compare_exchange_weak(seen, seen | std::uint64_t{1} << (slot % kBits),
+                                     std::memory_order_release, std::memory_order_relaxed))
+        return true;
+    }
+    return put_in_line(slot);
+  }
+
+  enum class Was : std::uint8_t { connected, connecting };
+  void put_empty(std::uint32_t slot, Was was) noexcept;
+  void connect_succeeded() noexcept;
+  // An empty slot to fill ahead of need; nothing when there is none or too many connect already.
+  [[nodiscard]] std::optional<std::uint32_t> take_empty() noexcept;
+
+  // Refuses newcomers, sends the line away, and gives out no idle slot any more. Returns the slots
+  // that were idle: the caller closes them and puts them empty.
+  [[nodiscard]] std::vector<std::uint32_t> close();
+  [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+  // After close(): whether every slot became empty before the deadline.
+  [[nodiscard]] bool wait_until_empty(Clock::Steady deadline);
+  // Sleeps for a back-off, less if the lane is closed meanwhile.
+  void pause(Clock::Steady until);
+
+  [[nodiscard]] LaneStats stats() const;
+
+ private:
+  static constexpr std::size_t kBits = 63;
+  static constexpr std::uint64_t kWaiting = std::uint64_t{1} << kBits;
+
+  struct Waiter {
+    Parker parker;
+    Waiter* next = nullptr;
+    Waiter* previous = nullptr;
+    Holder* holder = nullptr;
+    Grant grant = Grant::timed_out;  // what it got; written once, under the mutex
+    std::uint32_t slot = 0;
+    bool granted = false;
+  };
+  struct alignas(64) Word {
+    std::atomic<std::uint64_t> value{0};
+  };
+
+  [[nodiscard]] bool put_in_line(std::uint32_t slot) noexcept;
+  [[nodiscard]] std::optional<Acquired> take_or_line_up(Waiter& waiter);
+  [[nodiscard]] std::optional<std::uint32_t> take_idle_locked() noexcept;
+  [[nodiscard]] bool may_connect_locked() const noexcept {
+    return !empty_.empty() && connecting_ < connecting_max_;
+  }
+  [[nodiscard]] Acquired take_empty_locked() noexcept;
+  [[nodiscard]] Waiter* grant_locked(Grant grant, std::uint32_t slot) noexcept;
+  [[nodiscard]] Waiter* grant_empty_locked() noexcept;
+  void append_locked(Waiter& waiter) noexcept;
+  void unlink_locked(Waiter& waiter) noexcept;
+  // Leaves the line unless a grant came first; says whether it left.
+  [[nodiscard]] bool leave_line(Waiter& waiter) noexcept;
+  void mark_waiting_locked() noexcept;
+  void mark_free_locked() noexcept;
+
+  const std::size_t size_;
+  const std::size_t word_count_;
+  const std::size_t connecting_max_;
+  const std::unique_ptr<Slot[]> slots_;
+  const std::unique_ptr<Word[]> words_;
+
+  mutable std::mutex mutex_;  // the members down to connecting_ are guarded by mutex_
+  Waiter* head_ = nullptr;
+  Waiter* tail_ = nullptr;
+  std::size_t waiting_ = 0;
+  std::vector<std::uint32_t> empty_;
+  std::size_t connecting_ = 0;
+
+  std::condition_variable changed_;  // with mutex_: closed, or a slot became empty after it
+  std::atomic<bool> closed_{false};
+  std::atomic<std::uint64_t> waited_{0};
+  std::atomic<std::uint64_t> timeouts_{0};
+  std::atomic<std::uint64_t> deadlocks_{0};
+  std::atomic<std::int64_t> wait_ns_{0};
+};
+
+}  // namespace carrel::db

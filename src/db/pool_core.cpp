@@ -1,0 +1,310 @@
+#include "db/pool_core.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <utility>
+
+#include "carrel/base/assert.h"
+#include "carrel/db/sql_error.h"
+#include "db/coarse_clock.h"
+
+namespace carrel {
+namespace {
+
+// The slot that this thread used last in a pool: its statements are prepared and its memory is
+// near. Only a hint, so a clash of two pools or a pool that is gone costs nothing but the hint.
+class Hints {
+ public:
+  static std::uint32_t& of(std::uint64_t lane_id) noexcept {
+    thread_local std::array<Entry, kEntries> entries{};
+    auto& entry = entries[lane_id % kEntries];
+    if (entry.lane_id != lane_id) entry = {lane_id, 0};
+    return entry.slot;
+  }
+
+ private:
+  static constexpr std::size_t kEntries = 16;
+  struct Entry {
+    std::uint64_t lane_id = 0;
+    std::uint32_t slot = 0;
+  };
+};
+
+std::uint64_t next_pool_id() noexcept {
+  static std::atomic<std::uint64_t> next{1};
+  return next.fetch_add(1, std::memory_order_relaxed) * 2;  // two lanes each
+}
+
+bool is_set(std::chrono::milliseconds time) noexcept {
+  return time.count() > 0;
+}
+
+}  // namespace
+
+Pool::Core::Core(PoolOptions options, Driver& driver)
+    : options_(std::move(options)),
+      driver_(driver),
+      traits_(driver.traits()),
+      id_(next_pool_id()),
+      keeps_time_(traits_.remote || is_set(options_.leak_after)),
+      jitter_state_(id_ * 0x9e3779b97f4a7c15) {
+  const std::size_t size = options_.size_max == 0 ? traits_.pool_size_default : options_.size_max;
+  if (const auto limit = driver_.connections_max(); limit && size > *limit) {
+    throw Error("pool.too_large", "pool '" + options_.name + "' may open " + std::to_string(size) +
+                                      " connections, but the server gives only " +
+                                      std::to_string(*limit));
+  }
+  const bool two_lanes = traits_.single_writer && size > 1;
+  lanes_.push_back(std::make_unique<db::Lane>(two_lanes ? 1 : size, options_.connecting_max));
+  if (two_lanes) lanes_.push_back(std::make_unique<db::Lane>(size - 1, options_.connecting_max));
+  if (options_.connect_at_start) {
+    const auto deadline = Clock::Steady::clock::now() + options_.acquire_max;
+    const auto wanted = std::clamp<std::size_t>(options_.size_min, 1, lanes_[0]->size());
+    std::vector<std::uint32_t> opened;
+    for (std::size_t i = 0; i < wanted; ++i) {
+      const auto slot = lanes_[0]->take_empty();
+      if (!slot) break;
+      connect(0, *slot, deadline);
+      opened.push_back(*slot);
+    }
+    for (const auto slot : opened) static_cast<void>(lanes_[0]->put(slot));
+  }
+  if (keeps_time_ && is_set(options_.maintain_every))
+    maintenance_ = std::thread([this] { run_maintenance(); });
+}
+
+Pool::Core::~Core() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_maintenance_.notify_all();
+  if (maintenance_.joinable()) maintenance_.join();
+  const bool all_back = drain(Clock::Steady::clock::now());
+  CARREL_ASSERT(all_back, "pool '" + options_.name + "' destroyed with connections still borrowed");
+}
+
+std::uint32_t Pool::Core::lane_for(Access access) const noexcept {
+  return access == Access::read_only && lanes_.size() > 1 ? 1 : 0;
+}
+
+Clock::Steady Pool::Core::deadline_of(const BorrowOptions& options) const noexcept {
+  return std::min(options.deadline, Clock::Steady::clock::now() + options_.acquire_max);
+}
+
+Pool::Lease Pool::Core::borrow(const BorrowOptions& options) {
+  const auto lane_index = lane_for(options.access);
+  auto& lane = *lanes_[lane_index];
+  auto& hint = Hints::of(id_ + lane_index);
+  db::Holder* holder = options.stays_on_thread ? &db::Holder::of_this_thread() : nullptr;
+
+  auto taken = lane.try_take(hint);
+  for (;;) {
+    if (!taken) {
+      const auto acquired = acquire(lane_index, options, holder);
+      taken = acquired.slot;
+    }
+    if (!traits_.remote || is_alive(lane.slot(*taken))) break;
+    close_connection(lane_index, *taken, Closed::invalid);
+    lane.put_empty(*taken, db::Lane::Was::connected);
+    taken.reset();
+  }
+
+  auto& slot = lane.slot(*taken);
+  if (holder != nullptr) {
+    ++holder->held;
+    slot.holder.store(holder, std::memory_order_release);
+  }
+  db::count_up(slot.borrowed);
+  if (is_set(options_.leak_after)) note_borrowed(slot);
+  hint = *taken;
+
+  Lease lease;
+  lease.core_ = this;
+  lease.connection_ = slot.connection.get();
+  lease.lane_ = lane_index;
+  lease.slot_ = *taken;
+  return lease;
+}
+
+db::Acquired Pool::Core::acquire(std::uint32_t lane_index, const BorrowOptions& options,
+                                 db::Holder* holder) {
+  const auto deadline = deadline_of(options);
+  const bool may_hold = holder != nullptr && holder->held > 0 && options_.label;
+  const auto label = may_hold ? options_.label() : std::string_view();
+  auto acquired = lanes_[lane_index]->take(deadline, holder, label);
+  if (acquired.grant == db::Grant::empty) {
+    connect(lane_index, acquired.slot, deadline);
+  } else if (acquired.grant != db::Grant::connected) {
+    throw_not_granted(acquired);
+  }
+  return acquired;
+}
+
+void Pool::Core::throw_not_granted(const db::Acquired& acquired) {
+  const auto pool = "pool '" + options_.name + "'";
+  switch (acquired.grant) {
+    case db::Grant::closed:
+      throw Error("pool.closed", pool + " is closed");
+    case db::Grant::deadlock:
+      throw Error("would_deadlock",
+                  "waiting for " + pool +
+                      " would never end: everybody who holds its connections waits too (" +
+                      acquired.holders + ")");
+    default:
+      break;
+  }
+  const auto now = stats();
+  std::string message = pool + " had no connection in time (" + std::to_string(now.active) +
+                        " in use, " + std::to_string(now.waiting) + " waiting)";
+  const std::scoped_lock lock(mutex_);
+  if (!last_connect_error_.empty())
+    message += "; the last attempt to connect: " + last_connect_error_;
+  throw Error("pool.timeout", message, {.retryable = true});
+}
+
+bool Pool::Core::try_connect(std::uint32_t lane_index, std::uint32_t index,
+                             Clock::Steady deadline) {
+  auto& slot = lanes_[lane_index]->slot(index);
+  const auto access = lane_index == 1 ? Access::read_only : Access::read_write;
+  try {
+    slot.connection = driver_.connect({.access = access, .deadline = deadline});
+  } catch (const Error& error) {
+    connect_failures_.fetch_add(1, std::memory_order_relaxed);
+    failures_in_a_row_.fetch_add(1, std::memory_order_relaxed);
+    const std::scoped_lock lock(mutex_);
+    last_connect_error_ = error.what();
+    if (!error.retryable()) throw;
+    return false;
+  }
+  created_.fetch_add(1, std::memory_order_relaxed);
+  failures_in_a_row_.store(0, std::memory_order_relaxed);
+  const bool ages = traits_.remote && is_set(options_.life_max);
+  const auto now = db::coarse_now(*options_.clock);
+  slot.expires = ages ? now + life_with_jitter() : kNoDeadline;
+  slot.idle_since.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+  const std::scoped_lock lock(mutex_);
+  last_connect_error_.clear();
+  return true;
+}
+
+// While the server is away, tries again with growing pauses until the deadline. Only the holders of
+// the lane's few connect permits do so: that bounds the rate at which a server that comes back is
+// met.
+void Pool::Core::connect(std::uint32_t lane_index, std::uint32_t index, Clock::Steady deadline) {
+  using namespace std::chrono_literals;
+  auto& lane = *lanes_[lane_index];
+  try {
+    while (!try_connect(lane_index, index, deadline)) {
+      const auto failures = std::min<std::uint64_t>(failures_in_a_row_.load(), 6);
+      const auto pause = std::chrono::milliseconds(25 << failures);
+      const auto until = Clock::Steady::clock::now() + pause;
+      if (lane.closed()) throw_not_granted({.grant = db::Grant::closed});
+      if (until >= deadline) throw_not_granted({.grant = db::Grant::timed_out});
+      lane.pause(until);
+    }
+  } catch (const Error&) {
+    lane.put_empty(index, db::Lane::Was::connecting);
+    throw;
+  }
+  lane.connect_succeeded();
+}
+
+std::chrono::nanoseconds Pool::Core::life_with_jitter() noexcept {
+  // splitmix64 (Steele, Lea, Flood 2014); any spread will do.
+  auto z = jitter_state_.fetch_add(0x9e3779b97f4a7c15, std::memory_order_relaxed);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  const double unit = static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1.0p-53;
+  const double life = static_cast<double>(std::chrono::nanoseconds(options_.life_max).count());
+  return std::chrono::nanoseconds(
+      static_cast<std::int64_t>(life * (1.0 - options_.life_jitter * unit)));
+}
+
+// A sign of life is asked for only after idling: a connection that just worked need not be asked.
+bool Pool::Core::is_alive(db::Slot& slot) noexcept {
+  const auto idle_since =
+      Clock::Steady(Clock::Steady::duration(slot.idle_since.load(std::memory_order_relaxed)));
+  if (db::coarse_now(*options_.clock) - idle_since < options_.validate_after) return true;
+  slot.connection->set_deadline(Clock::Steady::clock::now() + options_.acquire_max);
+  const bool alive = slot.connection->validate();
+  slot.connection->set_deadline(kNoDeadline);
+  return alive;
+}
+
+void Pool::Core::close_connection(std::uint32_t lane_index, std::uint32_t index,
+                                  Closed why) noexcept {
+  lanes_[lane_index]->slot(index).connection.reset();
+  closed_[static_cast<std::size_t>(why)].fetch_add(1, std::memory_order_relaxed);
+}
+
+void Pool::Core::give_back(std::uint32_t lane_index, std::uint32_t index) noexcept {
+  auto& lane = *lanes_[lane_index];
+  auto& slot = lane.slot(index);
+  auto& connection = *slot.connection;
+  if (connection.deadline() != kNoDeadline) connection.set_deadline(kNoDeadline);
+  const bool good = connection.reset() && !connection.broken();
+  bool too_old = false;
+  if (keeps_time_) {
+    const auto now = db::coarse_now(*options_.clock);
+    slot.idle_since.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    too_old = now >= slot.expires;
+  }
+  if (is_set(options_.leak_after)) note_returned(slot);
+  // The connection is closed before the holder lets go, so that the total never exceeds the size.
+  if (!good || too_old) close_connection(lane_index, index, good ? Closed::life : Closed::broken);
+  if (db::Holder* holder = slot.holder.load(std::memory_order_relaxed); holder != nullptr) {
+    CARREL_ASSERT(holder == &db::Holder::of_this_thread(),
+                  "a lease that was to stay on its thread was returned by another");
+    --holder->held;
+    slot.holder.store(nullptr, std::memory_order_release);
+  }
+  if (slot.connection) {
+    if (lane.put(index)) return;
+    close_connection(lane_index, index, Closed::drained);
+  }
+  lane.put_empty(index, db::Lane::Was::connected);
+}
+
+bool Pool::Core::drain(Clock::Steady deadline) {
+  for (auto lane = lanes_.size(); lane-- > 0;) {  // readers first: the writer leaves a clean file
+    for (const auto slot : lanes_[lane]->close()) {
+      close_connection(static_cast<std::uint32_t>(lane), slot, Closed::drained);
+      lanes_[lane]->put_empty(slot, db::Lane::Was::connected);
+    }
+  }
+  bool all_back = true;
+  for (auto& lane : lanes_) all_back = lane->wait_until_empty(deadline) && all_back;
+  return all_back;
+}
+
+PoolStats Pool::Core::stats() const {
+  PoolStats stats;
+  for (const auto& lane : lanes_) {
+    const auto part = lane->stats();
+    stats.size += lane->size() - part.empty;
+    stats.idle += part.idle;
+    stats.active += lane->size() - part.empty - std::min(part.idle, lane->size() - part.empty);
+    stats.waiting += part.waiting;
+    stats.waited += part.waited;
+    stats.timeouts += part.timeouts;
+    stats.deadlocks_refused += part.deadlocks;
+    stats.wait_time += part.wait_time;
+    for (std::size_t i = 0; i < lane->size(); ++i)
+      stats.borrowed += lane->slot(i).borrowed.load(std::memory_order_relaxed);
+  }
+  const auto closed = [this](Closed why) {
+    return closed_[static_cast<std::size_t>(why)].load(std::memory_order_relaxed);
+  };
+  stats.created = created_.load(std::memory_order_relaxed);
+  stats.connect_failures = connect_failures_.load(std::memory_order_relaxed);
+  stats.closed_broken = closed(Closed::broken);
+  stats.closed_idle = closed(Closed::idle);
+  stats.closed_life = closed(Closed::life);
+  stats.closed_invalid = closed(Closed::invalid);
+  stats.leaks = leaks_.load(std::memory_order_relaxed);
+  return stats;
+}
+
+}  // namespace carrel

@@ -1,0 +1,119 @@
+// The part of Pool::Core that looks after connections nobody is using: ages, keepalives, leaks.
+#include <cstdio>
+
+#include "carrel/base/assert.h"
+#include "carrel/base/error.h"
+#include "db/coarse_clock.h"
+#include "db/pool_core.h"
+
+namespace carrel {
+namespace {
+
+bool is_set(std::chrono::milliseconds time) noexcept {
+  return time.count() > 0;
+}
+
+void print_leak(const LeakReport& leak) {
+  const char* what = leak.returned ? "came back after" : "has been out for";
+  std::fprintf(stderr, "carrel: a connection of pool '%s' %s %lld ms; borrowed by '%s'\n",
+               leak.pool.c_str(), what, static_cast<long long>(leak.held.count()),
+               leak.borrower.c_str());
+}
+
+}  // namespace
+
+void Pool::Core::note_borrowed(db::Slot& slot) noexcept {
+  slot.label.set(options_.label ? options_.label() : std::string_view());
+  const auto now = db::coarse_now(*options_.clock).time_since_epoch().count();
+  slot.borrowed_at.store(now == 0 ? 1 : now, std::memory_order_release);
+}
+
+void Pool::Core::note_returned(db::Slot& slot) noexcept {
+  const auto since = slot.borrowed_at.exchange(0, std::memory_order_acq_rel);
+  if (!slot.leak_reported.exchange(false, std::memory_order_acq_rel)) return;
+  const auto now = db::coarse_now(*options_.clock).time_since_epoch().count();
+  report_leak(slot, Clock::Steady::duration(now - since), /*returned=*/true);
+}
+
+void Pool::Core::report_leak(const db::Slot& slot, std::chrono::nanoseconds held, bool returned) {
+  const LeakReport report{.pool = options_.name,
+                          .borrower = slot.label.get(),
+                          .held = std::chrono::duration_cast<std::chrono::milliseconds>(held),
+                          .returned = returned};
+  if (!returned) leaks_.fetch_add(1, std::memory_order_relaxed);
+  options_.on_leak ? options_.on_leak(report) : print_leak(report);
+}
+
+void Pool::Core::maintain_lane(std::uint32_t lane_index) {
+  auto& lane = *lanes_[lane_index];
+  const auto now = db::coarse_now(*options_.clock);
+  auto open = lane.size() - lane.stats().empty;
+  for (std::uint32_t index = 0; index < lane.size(); ++index) {
+    auto& slot = lane.slot(index);
+    if (is_set(options_.leak_after)) {
+      const auto since = slot.borrowed_at.load(std::memory_order_acquire);
+      const auto held = now - Clock::Steady(Clock::Steady::duration(since));
+      if (since != 0 && held >= options_.leak_after && !slot.leak_reported.exchange(true))
+        report_leak(slot, held, /*returned=*/false);
+    }
+    if (!traits_.remote || !lane.try_take_this(index)) continue;
+    const auto idle = now - Clock::Steady(Clock::Steady::duration(slot.idle_since.load()));
+    const bool too_old = now >= slot.expires;
+    const bool idle_long =
+        is_set(options_.idle_max) && idle >= options_.idle_max && open > options_.size_min;
+    bool dead = false;
+    if (!too_old && !idle_long && is_set(options_.keepalive_every) &&
+        idle >= options_.keepalive_every) {
+      slot.connection->set_deadline(Clock::Steady::clock::now() + options_.acquire_max);
+      dead = !slot.connection->validate();
+      slot.connection->set_deadline(kNoDeadline);
+    }
+    if (!too_old && !idle_long && !dead && lane.put(index)) continue;
+    close_connection(lane_index, index,
+                     too_old     ? Closed::life
+                     : idle_long ? Closed::idle
+                     : dead      ? Closed::invalid
+                                 : Closed::drained);
+    lane.put_empty(index, db::Lane::Was::connected);
+    --open;
+  }
+}
+
+void Pool::Core::fill_to_minimum() {
+  auto& lane = *lanes_[0];
+  while (lane.size() - lane.stats().empty < options_.size_min) {
+    const auto slot = lane.take_empty();
+    if (!slot) return;
+    const auto deadline = Clock::Steady::clock::now() + options_.acquire_max;
+    bool connected = false;
+    try {
+      connected = try_connect(0, *slot, deadline);
+    } catch (const Error&) {
+      connected = false;  // counted and kept as the last error; borrowers will meet it themselves
+    }
+    if (!connected) {
+      lane.put_empty(*slot, db::Lane::Was::connecting);
+      return;
+    }
+    lane.connect_succeeded();
+    if (lane.put(*slot)) continue;
+    close_connection(0, *slot, Closed::drained);
+    lane.put_empty(*slot, db::Lane::Was::connected);
+  }
+}
+
+void Pool::Core::maintain() {
+  for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane) maintain_lane(lane);
+  if (traits_.remote) fill_to_minimum();
+}
+
+void Pool::Core::run_maintenance() {
+  std::unique_lock lock(mutex_);
+  while (!wake_maintenance_.wait_for(lock, options_.maintain_every, [this] { return stopping_; })) {
+    lock.unlock();
+    maintain();
+    lock.lock();
+  }
+}
+
+}  // namespace carrel

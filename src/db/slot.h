@@ -1,0 +1,46 @@
+// Slot: a place in a pool, with or without a connection in it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "carrel/db/connection.h"
+#include "db/wait_graph.h"
+
+namespace carrel::db {
+
+// A short text that one thread writes while others may read it. A torn read shows two halves of two
+// names in a leak report, which is harmless; it is no data race.
+class Label {
+ public:
+  void set(std::string_view text) noexcept;
+  [[nodiscard]] std::string get() const;
+
+ private:
+  static constexpr std::size_t kWords = 6;
+  std::array<std::atomic<std::uint64_t>, kWords> words_{};
+};
+
+// Plain members belong to whoever holds the slot; atomic ones are also read by others.
+struct alignas(64) Slot {
+  std::unique_ptr<Connection> connection;
+  Clock::Steady expires = kNoDeadline;
+  std::atomic<Holder*> holder{nullptr};
+  std::atomic<std::uint64_t> borrowed{0};
+  std::atomic<Clock::Steady::rep> borrowed_at{0};  // 0: not borrowed, or nobody wants to know
+  std::atomic<Clock::Steady::rep> idle_since{0};
+  std::atomic<bool> leak_reported{false};
+  Label label;
+};
+
+// Counts up without a locked instruction: only the holder of the slot writes.
+inline void count_up(std::atomic<std::uint64_t>& counter) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+}  // namespace carrel::db

@@ -1,0 +1,224 @@
+#include "drivers/postgres/postgres_link.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "carrel/db/connection.h"
+#include "drivers/remote/resolve.h"
+
+namespace carrel::postgres {
+namespace {
+
+using std::chrono::milliseconds;
+
+int poll_timeout_ms(Clock::Steady deadline) noexcept {
+  if (deadline == kNoDeadline) return -1;
+  const auto left = deadline - Clock::Steady::clock::now();
+  if (left.count() <= 0) return 0;
+  const auto rounded = std::chrono::ceil<milliseconds>(left).count();
+  return static_cast<int>(std::min<std::int64_t>(rounded, std::numeric_limits<int>::max()));
+}
+
+// Notices would go to stderr; what matters comes as errors.
+void drop_notice(void*, const PGresult*) {}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string all;
+  for (const auto& part : parts) all += (all.empty() ? "" : ",") + part;
+  return all;
+}
+
+std::string_view mode_of(PostgresTls tls) noexcept {
+  switch (tls) {
+    case PostgresTls::off:
+      return "disable";
+    case PostgresTls::prefer:
+      return "prefer";
+    case PostgresTls::require:
+      return "require";
+    case PostgresTls::verify_full:
+      return "verify-full";
+  }
+  return "verify-full";
+}
+
+std::map<std::string, std::string> keywords_of(const PostgresOptions& options,
+                                               Clock::Steady deadline) {
+  std::map<std::string, std::string> keywords = {
+      {"host", options.host},
+      {"port", std::to_string(options.port)},
+      {"dbname", options.database},
+      {"user", options.user},
+      {"sslmode", std::string(mode_of(options.tls))},
+      {"application_name", options.application_name},
+      {"client_encoding", "UTF8"},
+      // Session defaults, to which RESET ALL comes back: texts of times are read in one format.
+      {"options", "-c TimeZone=UTC -c DateStyle=ISO"},
+      // A dead peer is noticed within two minutes even by a caller without a deadline.
+      {"keepalives_idle", "60"},
+      {"keepalives_interval", "15"},
+      {"keepalives_count", "4"},
+      {"tcp_user_timeout", "120000"},
+  };
+  if (!options.password.empty()) keywords["password"] = options.password;
+  if (!options.tls_root_file.empty()) keywords["sslrootcert"] = options.tls_root_file;
+  const auto addresses = remote::resolve(options.host, deadline);
+  if (addresses.front() != options.host) {
+    keywords["hostaddr"] = joined(addresses);
+    keywords["host"] = joined(std::vector(addresses.size(), options.host));
+    keywords["port"] = joined(std::vector(addresses.size(), std::to_string(options.port)));
+  }
+  for (const auto& [keyword, value] : options.parameters) keywords[keyword] = value;
+  return keywords;
+}
+
+// libpq 15 tells no SQLSTATE of a refused connection but in its verbose text: "FATAL:  28P01: ...".
+std::string sqlstate_in(std::string_view words) {
+  constexpr std::size_t length = 5;
+  for (std::size_t at = words.find(":  "); at != std::string_view::npos;
+       at = words.find(":  ", at + 1)) {
+    const auto state = words.substr(at + 3, length);
+    const bool well_formed = state.size() == length && std::ranges::all_of(state, [](char c) {
+                               return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+                             });
+    if (well_formed && words.substr(at + 3 + length).starts_with(": ")) return std::string(state);
+  }
+  return {};
+}
+
+[[noreturn]] void throw_cannot_connect(const std::string& words) {
+  const auto sqlstate = sqlstate_in(words);
+  if (!sqlstate.empty()) {
+    const auto meaning = meaning_of(sqlstate);
+    const bool lost = meaning.code == ErrorCode("sql.connection_lost");
+    throw SqlError(lost ? ErrorCode("sql.cannot_connect") : meaning.code,
+                   {.message = words,
+                    .sqlstate = sqlstate,
+                    .traits = {.retryable = meaning.retryable}});
+  }
+  // Encryption that one side insists on and the other refuses will be refused again.
+  const bool tls = words.find("SSL") != std::string::npos ||
+                   words.find("certificate") != std::string::npos;
+  throw SqlError("sql.cannot_connect",
+                 {.message = words, .sqlstate = "08001", .traits = {.retryable = !tls}});
+}
+
+std::string first_line(std::string_view words) {
+  return std::string(words.substr(0, words.find('\n')));
+}
+
+}  // namespace
+
+Clock::Steady at_most(Clock::Steady deadline, milliseconds longest) {
+  return std::min(deadline, Clock::Steady::clock::now() + longest);
+}
+
+Link::Link(const PostgresOptions& options, Clock::Steady deadline) {
+  const auto keywords = keywords_of(options, deadline);
+  std::vector<const char*> names;
+  std::vector<const char*> values;
+  for (const auto& [name, value] : keywords) {
+    names.push_back(name.c_str());
+    values.push_back(value.c_str());
+  }
+  names.push_back(nullptr);
+  values.push_back(nullptr);
+  connection_.reset(PQconnectStartParams(names.data(), values.data(), /*expand_dbname=*/0));
+  if (!connection_) throw SqlError("sql.cannot_connect", {.message = "out of memory"});
+  connect(deadline);
+  require_suitable_server(options.server_version_min);
+  PQsetNoticeReceiver(get(), &drop_notice, nullptr);
+  PQsetErrorVerbosity(get(), PQERRORS_DEFAULT);
+  if (PQsetnonblocking(get(), 1) != 0 || PQenterPipelineMode(get()) != 1)
+    throw_cannot_connect(last_words());
+}
+
+void Link::connect(Clock::Steady deadline) {
+  PQsetErrorVerbosity(get(), PQERRORS_VERBOSE);
+  auto state = PGRES_POLLING_WRITING;
+  if (PQstatus(get()) == CONNECTION_BAD) state = PGRES_POLLING_FAILED;
+  while (state == PGRES_POLLING_READING || state == PGRES_POLLING_WRITING) {
+    short happened = 0;
+    const short events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+    if (wait(events, deadline, happened) == Waited::timed_out) {
+      throw SqlError("sql.deadline", {.message = "the server did not answer in time",
+                                      .traits = {.retryable = true}});
+    }
+    state = PQconnectPoll(get());
+  }
+  if (state == PGRES_POLLING_FAILED) throw_cannot_connect(first_line(PQerrorMessage(get())));
+}
+
+void Link::require_suitable_server(int version_min) const {
+  const int version = PQserverVersion(get());
+  if (version >= version_min) return;
+  throw SqlError("sql.server_too_old",
+                 {.message = "the server is version " + std::to_string(version / 10'000) +
+                             ", at least " + std::to_string(version_min / 10'000) + " is needed",
+                  .native_code = version});
+}
+
+Waited Link::wait(short events, Clock::Steady deadline, short& happened) noexcept {
+  pollfd socket{.fd = PQsocket(get()), .events = events, .revents = 0};
+  if (socket.fd < 0) return Waited::lost;
+  for (;;) {
+    const int ready = poll(&socket, 1, poll_timeout_ms(deadline));
+    happened = socket.revents;
+    if (ready > 0) return Waited::ready;
+    if (ready < 0 && errno != EINTR) return Waited::lost;
+    if (deadline != kNoDeadline && Clock::Steady::clock::now() >= deadline)
+      return Waited::timed_out;
+  }
+}
+
+bool Link::consume() noexcept {
+  if (PQconsumeInput(get()) == 1) return true;
+  lost_ = true;
+  return false;
+}
+
+Waited Link::flush(Clock::Steady deadline) noexcept {
+  for (;;) {
+    const int rest = PQflush(get());
+    if (rest == 0) return Waited::ready;
+    if (rest < 0) {
+      lost_ = true;
+      return Waited::lost;
+    }
+    short happened = 0;
+    // Reads too: a server that cannot get rid of its answers takes no more questions.
+    if (const auto waited = wait(POLLIN | POLLOUT, deadline, happened); waited != Waited::ready)
+      return waited;
+    if ((happened & POLLIN) != 0 && !consume()) return Waited::lost;
+  }
+}
+
+Waited Link::wait_for_result(Clock::Steady deadline) noexcept {
+  while (PQisBusy(get()) != 0) {
+    short happened = 0;
+    if (const auto waited = wait(POLLIN, deadline, happened); waited != Waited::ready)
+      return waited;
+    if (!consume()) return Waited::lost;
+  }
+  return Waited::ready;
+}
+
+Waited Link::wait_for_room(Clock::Steady deadline) noexcept {
+  short happened = 0;
+  if (const auto waited = wait(POLLIN | POLLOUT, deadline, happened); waited != Waited::ready)
+    return waited;
+  if ((happened & POLLIN) != 0 && !consume()) return Waited::lost;
+  return Waited::ready;
+}
+
+std::string Link::last_words() const { return first_line(PQerrorMessage(get())); }
+
+}  // namespace carrel::postgres

@@ -1,0 +1,55 @@
+// Link: a libpq connection that waits for its socket by poll() and never past a deadline.
+//
+// Threads: one at a time. Lifetime: owns the PGconn; closing never blocks.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "carrel/base/clock.h"
+#include "carrel/drivers/postgres.h"
+#include "drivers/postgres/postgres_error.h"
+
+namespace carrel::postgres {
+
+enum class Waited { ready, timed_out, lost };
+
+class Link {
+ public:
+  // Connects, in pipeline mode. Throws as postgres.h says.
+  Link(const PostgresOptions& options, Clock::Steady deadline);
+
+  [[nodiscard]] PGconn* get() const noexcept { return connection_.get(); }
+
+  // Everything queued is on its way to the server.
+  [[nodiscard]] Waited flush(Clock::Steady deadline) noexcept;
+  // The next result can be taken without waiting.
+  [[nodiscard]] Waited wait_for_result(Clock::Steady deadline) noexcept;
+  // COPY: room for more.
+  [[nodiscard]] Waited wait_for_room(Clock::Steady deadline) noexcept;
+
+  [[nodiscard]] bool lost() const noexcept { return lost_; }
+  [[nodiscard]] std::string last_words() const;
+
+ private:
+  struct Finish {
+    void operator()(PGconn* connection) const noexcept { PQfinish(connection); }
+  };
+
+  [[nodiscard]] Waited wait(short events, Clock::Steady deadline, short& happened) noexcept;
+  [[nodiscard]] bool consume() noexcept;
+  void connect(Clock::Steady deadline);
+  void require_suitable_server(int version_min) const;
+
+  std::unique_ptr<PGconn, Finish> connection_;
+  bool lost_ = false;
+};
+
+// The earlier of the deadline and `longest` from now.
+[[nodiscard]] Clock::Steady at_most(Clock::Steady deadline, std::chrono::milliseconds longest);
+
+}  // namespace carrel::postgres

@@ -1,0 +1,46 @@
+// Parameters: the values of one statement in the form libpq takes them.
+//
+// Numbers, bytes, timestamps and uuids go as typed binary. Text goes untyped, so that the server
+// takes it for what the place asks for (a date, an enum, jsonb), and for text elsewhere. So do
+// nulls.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "carrel/db/value.h"
+
+namespace carrel::postgres {
+
+[[nodiscard]] Oid oid_of(ValueKind kind) noexcept;
+
+class Parameters {
+ public:
+  // What it gives stays good until the next encode().
+  void encode(std::span<const Value> values);
+
+  [[nodiscard]] int count() const noexcept { return static_cast<int>(pointers_.size()); }
+  [[nodiscard]] const Oid* types() const noexcept { return types_.data(); }
+  [[nodiscard]] const char* const* values() const noexcept { return pointers_.data(); }
+  [[nodiscard]] const int* lengths() const noexcept { return lengths_.data(); }
+  [[nodiscard]] const int* formats() const noexcept { return formats_.data(); }
+
+ private:
+  static constexpr std::size_t kNull = SIZE_MAX;
+
+  std::vector<Oid> types_;
+  std::vector<std::size_t> offsets_;
+  std::vector<const char*> pointers_;
+  std::vector<int> lengths_;
+  std::vector<int> formats_;
+  std::string store_;
+};
+
+// Microseconds of PostgreSQL's calendar, which begins with 2000.
+inline constexpr std::int64_t kEpochMicros = 946'684'800'000'000;
+
+}  // namespace carrel::postgres

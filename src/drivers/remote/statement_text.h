@@ -1,0 +1,27 @@
+// StatementText: what the words of a statement tell a driver before any server has seen it.
+//
+// No parser: it errs on the careful side. A call of a function that is not known to be harmless
+// counts as leaving something in the session, since it can hide set_config, a lock or LISTEN.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "carrel/db/connection.h"
+
+namespace carrel::remote {
+
+struct StatementText {
+  std::string first_word;           // in lower case
+  std::size_t parameters = 0;       // the highest $n
+  bool leaves_session_as_is = false;
+  bool only_reads = false;          // so that running it twice does no harm
+  bool controls_transaction = false;
+  bool commits_implicitly = false;  // MariaDB: DDL and its like end the transaction
+  bool drops_prepared = false;      // PostgreSQL: DEALLOCATE, DISCARD
+};
+
+[[nodiscard]] StatementText read_statement(std::string_view sql, const SqlDialect& dialect);
+
+}  // namespace carrel::remote

@@ -1,0 +1,383 @@
+#include "drivers/sqlite_connection.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "carrel/db/sql_error.h"
+#include "db/sql_scanner.h"
+#include "drivers/sqlite_error.h"
+
+namespace carrel::drivers {
+namespace {
+
+// Virtual machine steps between two looks at the clock: about half a millisecond.
+constexpr int kStepsPerLook = 20'000;
+
+// Pragmas that only read, even with an argument. All others change the connection.
+bool only_reads(std::string_view pragma, const char* argument) noexcept {
+  constexpr std::array<std::string_view, 10> readers = {
+      "table_info", "table_xinfo",      "index_list",      "index_info",        "index_xinfo",
+      "table_list", "foreign_key_list", "integrity_check", "foreign_key_check", "quick_check"};
+  if (argument == nullptr) return true;
+  for (const auto reader : readers) {
+    if (pragma == reader) return true;
+  }
+  return false;
+}
+
+std::shared_ptr<const Result::Columns> columns_of(sqlite3_stmt* statement) {
+  const int count = sqlite3_column_count(statement);
+  if (count == 0) return nullptr;
+  auto columns = std::make_shared<Result::Columns>();
+  for (int i = 0; i < count; ++i) columns->emplace_back(sqlite3_column_name(statement, i));
+  return columns;
+}
+
+void add_cell(Result::Builder& row, sqlite3_stmt* statement, int column) {
+  switch (sqlite3_column_type(statement, column)) {
+    case SQLITE_INTEGER:
+      row.add_integer(sqlite3_column_int64(statement, column));
+      break;
+    case SQLITE_FLOAT:
+      row.add_real(sqlite3_column_double(statement, column));
+      break;
+    case SQLITE_TEXT: {
+      // The text first: asking for it may convert, and only then the size is right.
+      const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
+      row.add_text({text, static_cast<std::size_t>(sqlite3_column_bytes(statement, column))});
+      break;
+    }
+    case SQLITE_BLOB: {
+      const auto* blob = static_cast<const std::byte*>(sqlite3_column_blob(statement, column));
+      row.add_bytes({blob, static_cast<std::size_t>(sqlite3_column_bytes(statement, column))});
+      break;
+    }
+    default:
+      row.add_null();
+  }
+}
+
+int bind_one(sqlite3_stmt* statement, int place, const Value& value) noexcept {
+  switch (value.kind()) {
+    case ValueKind::null:
+      return sqlite3_bind_null(statement, place);
+    case ValueKind::integer:
+      return sqlite3_bind_int64(statement, place, value.integer());
+    case ValueKind::real:
+      return sqlite3_bind_double(statement, place, value.real());
+    case ValueKind::text: {
+      // An empty view may hold no address, which SQLite would take for null.
+      const auto text = value.text().empty() ? std::string_view("") : value.text();
+      return sqlite3_bind_text64(statement, place, text.data(), text.size(), SQLITE_STATIC,
+                                 SQLITE_UTF8);
+    }
+    case ValueKind::bytes: {
+      const auto bytes = value.bytes();
+      if (bytes.empty()) return sqlite3_bind_zeroblob(statement, place, 0);
+      return sqlite3_bind_blob64(statement, place, bytes.data(), bytes.size(), SQLITE_STATIC);
+    }
+    case ValueKind::timestamp:
+      return sqlite3_bind_int64(statement, place, value.timestamp().time_since_epoch().count());
+    case ValueKind::uuid:
+      return sqlite3_bind_blob64(statement, place, value.uuid().bytes.data(), 16, SQLITE_STATIC);
+  }
+  return SQLITE_MISUSE;
+}
+
+SqliteHandle open_handle(const SqliteOptions& options, Access access) {
+  // Readers open for reading only: no mistake of ours or the user's can make them write.
+  const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+                    (access == Access::read_only ? SQLITE_OPEN_READONLY
+                                                 : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  sqlite3* raw = nullptr;
+  const int result = sqlite3_open_v2(options.file.c_str(), &raw, flags, nullptr);
+  SqliteHandle db(raw);
+  if (result != SQLITE_OK) throw_sqlite_error(raw, result, "open");
+  return db;
+}
+
+}  // namespace
+
+// Watches what is compiled: which statements begin or end transactions (only the driver's own may)
+// and which leave the connection dirty. SQLite itself tells, so that nothing hides from it.
+class SqliteConnection::Authority {
+ public:
+  explicit Authority(sqlite3* db) : db_(db) { sqlite3_set_authorizer(db, &Authority::judge, this); }
+  Authority(const Authority&) = delete;
+  Authority& operator=(const Authority&) = delete;
+  ~Authority() { sqlite3_set_authorizer(db_, nullptr, nullptr); }
+
+  [[nodiscard]] bool dirties() const noexcept { return dirties_; }
+  [[nodiscard]] bool controls_transaction() const noexcept { return controls_transaction_; }
+
+ private:
+  static int judge(void* self, int action, const char* first, const char* second, const char*,
+                   const char*) noexcept {
+    auto& authority = *static_cast<Authority*>(self);
+    switch (action) {
+      case SQLITE_TRANSACTION:
+      case SQLITE_SAVEPOINT:
+        authority.controls_transaction_ = true;
+        break;
+      case SQLITE_PRAGMA:
+        authority.dirties_ |= !only_reads(first == nullptr ? "" : first, second);
+        break;
+      case SQLITE_ATTACH:
+      case SQLITE_DETACH:
+      case SQLITE_CREATE_TEMP_INDEX:
+      case SQLITE_CREATE_TEMP_TABLE:
+      case SQLITE_CREATE_TEMP_TRIGGER:
+      case SQLITE_CREATE_TEMP_VIEW:
+        authority.dirties_ = true;
+        break;
+      default:
+        break;
+    }
+    return SQLITE_OK;
+  }
+
+  sqlite3* db_;
+  bool dirties_ = false;
+  bool controls_transaction_ = false;
+};
+
+// One execution: resets the statement at once, so that no lock outlives the call.
+class SqliteConnection::Run {
+ public:
+  Run(SqliteConnection& connection, const SqliteStatement& statement) noexcept
+      : connection_(connection), statement_(statement.handle.get()) {
+    connection_.timed_out_ = false;
+    connection_.cancelled_.store(false, std::memory_order_relaxed);
+  }
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+  ~Run() { sqlite3_reset(statement_); }
+
+ private:
+  SqliteConnection& connection_;
+  sqlite3_stmt* statement_;
+};
+
+SqliteConnection::SqliteConnection(const SqliteOptions& options, Access access, OnClose on_close)
+    : db_(open_handle(options, access)),
+      access_(access),
+      on_close_(std::move(on_close)),
+      cache_(options.statements_max) {
+  configure(options);
+}
+
+SqliteConnection::~SqliteConnection() {
+  if (in_transaction()) do_rollback();
+  cache_.clear();  // a handle with open statements would not close
+  db_.reset();
+  if (on_close_) on_close_();
+}
+
+void SqliteConnection::configure(const SqliteOptions& options) {
+  sqlite3_busy_timeout(db_.get(), static_cast<int>(options.busy_max.count()));
+  sqlite3_progress_handler(db_.get(), kStepsPerLook, &SqliteConnection::on_progress, this);
+  command("pragma foreign_keys = on");
+  command("pragma temp_store = memory");
+  command("pragma cache_size = -" + std::to_string(options.cache_bytes / 1024));
+  command("pragma mmap_size = " + std::to_string(options.mmap_bytes));
+  if (access_ == Access::read_only) {
+    // The race of two connections that checkpoint (SQLite up to 3.51.2) needs a second one.
+    sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    sqlite3_wal_autocheckpoint(db_.get(), 0);
+    command("pragma query_only = on");
+    return;
+  }
+  auto journal = compile("pragma journal_mode = wal");
+  if (const auto mode = fetch(journal, "pragma journal_mode = wal");
+      mode.one().get<std::string_view>(0) != "wal") {
+    throw SqlError("sql.unsupported",
+                   {.message = "SQLite cannot keep a write-ahead log for " + options.file.string() +
+                               " (a file system without shared memory?)"});
+  }
+  const std::string_view sync = options.synchronous == SqliteSync::full     ? "full"
+                                : options.synchronous == SqliteSync::normal ? "normal"
+                                                                            : "off";
+  command("pragma synchronous = " + std::string(sync));
+  sqlite3_wal_autocheckpoint(db_.get(), static_cast<int>(options.checkpoint_pages));
+}
+
+// Looks at the clock and at cancel() every few steps. Non-zero ends the statement.
+int SqliteConnection::on_progress(void* self) noexcept {
+  auto& connection = *static_cast<SqliteConnection*>(self);
+  if (connection.cancelled_.load(std::memory_order_relaxed)) return 1;
+  if (connection.deadline() == kNoDeadline) return 0;
+  connection.timed_out_ = Clock::Steady::clock::now() >= connection.deadline();
+  return connection.timed_out_ ? 1 : 0;
+}
+
+bool SqliteConnection::in_transaction() const noexcept {
+  return sqlite3_get_autocommit(db_.get()) == 0;
+}
+
+SqliteStatement SqliteConnection::compile(std::string_view sql) {
+  SqliteStatement compiled;
+  const Authority authority(db_.get());
+  sqlite3_stmt* raw = nullptr;
+  const char* rest = nullptr;
+  const int result = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &raw, &rest);
+  compiled.handle.reset(raw);
+  if (result != SQLITE_OK) throw_error(result, sql);
+  const std::string_view remainder(rest, static_cast<std::size_t>(sql.data() + sql.size() - rest));
+  if (raw == nullptr || !db::shape_of(remainder, kSqliteDialect).empty()) {
+    throw SqlError("sql.syntax", {.message = "exactly one statement is expected",
+                                  .sqlstate = "42601",
+                                  .statement = sql,
+                                  .dialect = &kSqliteDialect});
+  }
+  if (authority.controls_transaction()) {
+    throw SqlError("sql.transaction_control",
+                   {.message = "BEGIN, COMMIT and savepoints are the session's, not a statement's",
+                    .statement = sql,
+                    .dialect = &kSqliteDialect});
+  }
+  compiled.columns = columns_of(raw);
+  compiled.writes = sqlite3_stmt_readonly(raw) == 0;
+  compiled.dirties = authority.dirties();
+  const int count = sqlite3_bind_parameter_count(raw);
+  for (int i = 1; i <= count; ++i) {
+    const char* name = sqlite3_bind_parameter_name(raw, i);
+    const auto number = name == nullptr || *name != '$' ? 0 : db::parameter_number(name);
+    if (number == 0) {
+      throw SqlError("sql.syntax", {.message = "placeholders are written $1, $2, ...",
+                                    .sqlstate = "42601",
+                                    .statement = sql,
+                                    .dialect = &kSqliteDialect});
+    }
+    compiled.parameters.push_back(static_cast<int>(number));
+    compiled.parameters_max = std::max(compiled.parameters_max, number);
+  }
+  return compiled;
+}
+
+SqliteStatement& SqliteConnection::prepared(const Statement& statement) {
+  if (auto* found = cache_.find(statement)) return *found;
+  return cache_.insert(statement, compile(statement.text));
+}
+
+void SqliteConnection::bind(const SqliteStatement& statement, std::span<const Value> values,
+                            std::string_view sql) const {
+  if (values.size() != statement.parameters_max) {
+    throw SqlError("sql.parameter_count",
+                   {.message = "the statement takes " + std::to_string(statement.parameters_max) +
+                               " parameters and was given " + std::to_string(values.size()),
+                    .sqlstate = "07001",
+                    .statement = sql,
+                    .dialect = &kSqliteDialect});
+  }
+  int place = 0;
+  for (const int number : statement.parameters) {
+    const auto& value = values[static_cast<std::size_t>(number - 1)];
+    const int result = bind_one(statement.handle.get(), ++place, value);
+    if (result != SQLITE_OK) throw_sqlite_error(db_.get(), result, sql);
+  }
+}
+
+Result SqliteConnection::fetch(const SqliteStatement& statement, std::string_view sql) {
+  auto* handle = statement.handle.get();
+  const auto changes_before = sqlite3_total_changes64(db_.get());
+  Result::Builder rows(statement.columns);
+  int result = SQLITE_OK;
+  while ((result = sqlite3_step(handle)) == SQLITE_ROW) {
+    const int width = sqlite3_column_count(handle);
+    // The schema may have changed since the statement was compiled, and `select *` with it.
+    if (static_cast<std::size_t>(width) != statement.columns->size()) {
+      rows = Result::Builder(columns_of(handle));
+    }
+    for (int i = 0; i < width; ++i) add_cell(rows, handle, i);
+  }
+  if (result != SQLITE_DONE) throw_error(result, sql);
+  const bool changed = statement.writes && sqlite3_total_changes64(db_.get()) != changes_before;
+  return rows.finish(changed ? sqlite3_changes64(db_.get()) : 0);
+}
+
+Result SqliteConnection::do_execute(const Statement& statement, std::span<const Value> parameters) {
+  auto& compiled = prepared(statement);
+  dirty_ |= compiled.dirties;
+  const Run run(*this, compiled);
+  bind(compiled, parameters, statement.text);
+  return fetch(compiled, statement.text);
+}
+
+void SqliteConnection::throw_error(int result, std::string_view sql) {
+  if ((result & 0xff) == SQLITE_INTERRUPT) {
+    const SqlFailure failure{.message = timed_out_ ? "the deadline passed while the statement ran"
+                                                   : "the statement was cancelled",
+                             .sqlstate = "57014",
+                             .native_code = result,
+                             .statement = sql,
+                             .traits = {.retryable = true},
+                             .dialect = &kSqliteDialect};
+    if (timed_out_) throw SqlError("sql.deadline", failure);
+    throw SqlError("sql.cancelled", failure);
+  }
+  throw_sqlite_error(db_.get(), result, sql);
+}
+
+int SqliteConnection::try_command(std::string_view sql) noexcept {
+  return sqlite3_exec(db_.get(), std::string(sql).c_str(), nullptr, nullptr, nullptr);
+}
+
+void SqliteConnection::command(std::string_view sql) {
+  if (const int result = try_command(sql); result != SQLITE_OK) throw_error(result, sql);
+}
+
+void SqliteConnection::set_query_only(bool on) {
+  command(on ? "pragma query_only = on" : "pragma query_only = off");
+  query_only_ = on;
+}
+
+void SqliteConnection::do_begin(const BeginOptions& options) {
+  // Every level of isolation is served by the strictest: SQLite has only serializable.
+  if (options.access == Access::read_write) {
+    command("begin immediate");
+    return;
+  }
+  if (access_ == Access::read_write) set_query_only(true);
+  command("begin deferred");
+}
+
+void SqliteConnection::do_commit() {
+  cancelled_.store(false, std::memory_order_relaxed);
+  const int result = try_command("commit");
+  if (result == SQLITE_OK) {
+    if (query_only_) set_query_only(false);
+    return;
+  }
+  // Written frames may or may not have reached the disk: recovery decides.
+  const bool in_doubt = (result & 0xff) == SQLITE_IOERR;
+  try {
+    if (in_doubt) throw_sqlite_commit_in_doubt(db_.get(), result);
+    throw_error(result, "commit");
+  } catch (const SqlError&) {
+    do_rollback();  // a failed COMMIT may leave the transaction open
+    throw;
+  }
+}
+
+void SqliteConnection::do_rollback() noexcept {
+  cancelled_.store(false, std::memory_order_relaxed);
+  // Errors such as a full disk may have rolled back already.
+  if (in_transaction() && try_command("rollback") != SQLITE_OK && in_transaction()) broken_ = true;
+  if (query_only_) {
+    if (try_command("pragma query_only = off") != SQLITE_OK) broken_ = true;
+    query_only_ = false;
+  }
+}
+
+void SqliteConnection::do_savepoint_command(std::string_view sql) {
+  command(sql);
+}
+
+bool SqliteConnection::reset() noexcept {
+  if (in_transaction() || query_only_) do_rollback();
+  return !broken_ && !dirty_;
+}
+
+}  // namespace carrel::drivers
