@@ -1,0 +1,211 @@
+// RequestLocal: a variable with one value per request.
+//
+// Use it for what belongs to the request being served: its caller, its tenant, its transaction.
+// Declare it once (a member of a long-lived object, or at namespace scope); it is only a name, the
+// values live in the Scopes. Not for caches of a thread (ThreadLocal), and not for what a function
+// may as well take as an argument.
+//
+//   RequestLocal<std::string> tenant{"tenant"};
+//   {
+//     Scope scope({.name = "GET /orders"});
+//     tenant.set("acme");
+//     list_orders();                            // reads tenant.get() == "acme"
+//     const auto as_admin = tenant.bind("admin");   // until the guard goes; then "acme" again
+//   }
+//
+// What a Snapshot takes to other threads is decided here: `RequestLocal<T, Flow::none>` stays,
+// Flow::copy (the default where T copies) goes as a copy, Flow::share as the same object, which
+// everybody then sees as const unless is_concurrent<T> says that several threads may change it.
+//
+// Threads: the variable itself may be used by all threads; each sees its own current scope.
+// Lifetime: references are valid until remove(), or until the scope closes; under Flow::share also
+// until set(). A guard ends in the scope that it was made in; a guard in a destroyed coroutine
+// frame restores nothing (the value stays until its scope closes), any other misuse stops the
+// program. A variable that dies before a scope leaves its value there, unreachable, until the scope
+// closes. Errors: outside any scope get, set, remove and bind throw NoScope, which names the
+// variable; find() never throws. get() of a variable without an initial value throws Error
+// "no_value". An initialiser that throws leaves everything as it was; one that reads its own
+// variable gets Error "recursive_initial"; if it sets its own variable, what it returns replaces
+// that.
+#pragma once
+
+#include <concepts>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "carrel/base/error.h"
+#include "carrel/scope/scope.h"
+#include "carrel/scope/value_cell.h"
+
+namespace carrel {
+
+// A request-local was used outside any scope. The code is "no_scope".
+class NoScope : public Error {
+ public:
+  explicit NoScope(std::string_view variable,
+                   std::source_location where = std::source_location::current());
+};
+
+template <class T>
+struct RequestLocalOptions {
+  std::string name = {};
+  std::function<T()> initial = {};  // empty: T{} where T can be made so, else there is none
+};
+
+namespace scope {
+
+// What does not depend on T.
+class Variable {
+ public:
+  explicit Variable(std::string name) : key_(ValueMap::next_key()), name_(std::move(name)) {}
+
+ protected:
+  class Initialising;
+  // The scope to write to. Throws NoScope.
+  [[nodiscard]] Scope& require_scope() const;
+  [[noreturn]] void throw_no_value() const;
+
+  std::uint64_t key_;
+  std::string name_;
+};
+
+// Marks that an initialiser of this variable runs in this scope, on this thread.
+class [[nodiscard]] Variable::Initialising {
+ public:
+  Initialising(const Variable& variable, const Scope& scope);
+  Initialising(const Initialising&) = delete;
+  Initialising& operator=(const Initialising&) = delete;
+  ~Initialising();
+
+ private:
+  const Variable& variable_;
+  const Scope& scope_;
+  const Initialising* outer_;
+};
+
+// The type-free part of a bind guard.
+class BindGuard {
+ public:
+  BindGuard(Scope& scope, Cell* bound, std::string_view variable);
+  BindGuard(const BindGuard&) = delete;
+  BindGuard& operator=(const BindGuard&) = delete;
+  ~BindGuard();
+
+ private:
+  Scope* scope_;
+  std::shared_ptr<Scope> root_;  // of a scope that coroutines carry: alive as long as the guard
+  std::string_view variable_;
+  std::uint64_t key_;
+  std::uint32_t depth_;
+  Cell* displaced_;
+};
+
+}  // namespace scope
+
+template <class T, Flow F = kDefaultFlow<T>>
+class RequestLocal : private scope::Variable {
+  static_assert(std::is_object_v<T> && !std::is_const_v<T>, "T is a plain object type");
+  static_assert(F != Flow::copy || std::copy_constructible<T>,
+                "Flow::copy needs a T that can be copied; Flow::none keeps the value where it is");
+
+  using Cell = scope::ValueCell<T, F>;
+
+ public:
+  // T&, or const T& where other threads may be reading the same object.
+  using Reference = typename Cell::Reference;
+  using Pointer = std::remove_reference_t<Reference>*;
+  // Restores the variable when it goes: to the outer value, or to no value.
+  using Bind = scope::BindGuard;
+
+  explicit RequestLocal(std::string_view name) : Variable(std::string(name)) {}
+  explicit RequestLocal(RequestLocalOptions<T> options)
+      : Variable(std::move(options.name)), initial_(std::move(options.initial)) {}
+  RequestLocal(const RequestLocal&) = delete;
+  RequestLocal& operator=(const RequestLocal&) = delete;
+
+  // The current scope's value; the initial value is made if there is none.
+  [[nodiscard]] Reference get() const {
+    if (scope::Cell* const cell = find_cell()) [[likely]]
+      return Cell::value(*cell);
+    return make_initial();
+  }
+
+  // The current scope's value; nullptr if there is none, or no scope. Never makes one.
+  [[nodiscard]] Pointer find() const noexcept {
+    scope::Cell* const cell = find_cell();
+    return cell == nullptr ? nullptr : &Cell::value(*cell);
+  }
+
+  // Changes the value in place, or makes it.
+  void set(T value) const {
+    Scope& scope = require_scope();
+    scope::ValueMap& values = scope::Access::values(scope);
+    if (scope::Cell* const cell = values.find(key_)) {
+      Cell::assign(*cell, std::move(value));
+      return;
+    }
+    insert(values, Cell::make(values.arena(), key_, [&]() -> T { return std::move(value); }));
+  }
+
+  // Destroys the value; the initial value is then made anew by the next get(). False if there was
+  // none. Under a guard, the value that the guard restores stays.
+  bool remove() const { return scope::Access::values(require_scope()).remove(key_); }
+
+  // Sets the value until the guard goes. Guards of one variable end in reverse order.
+  [[nodiscard]] Bind bind(T value) const {
+    Scope& scope = require_scope();
+    scope::ValueMap& values = scope::Access::values(scope);
+    return Bind(scope, Cell::make(values.arena(), key_, [&]() -> T { return std::move(value); }),
+                name_);
+  }
+
+  [[nodiscard]] std::string_view name() const noexcept { return name_; }
+
+ private:
+  [[nodiscard]] scope::Cell* find_cell() const noexcept {
+    Scope* const scope = Scope::current();
+    if (scope == nullptr) return nullptr;
+#ifndef NDEBUG
+    scope::Access::check_thread(*scope);
+#endif
+    return scope::Access::values(*scope).find(key_);
+  }
+
+  static scope::Cell& insert(scope::ValueMap& values, scope::Cell* cell) {
+    try {
+      values.insert(cell);
+    } catch (...) {
+      values.discard(cell);
+      throw;
+    }
+    return *cell;
+  }
+
+  Reference make_initial() const {
+    Scope& scope = require_scope();
+    scope::ValueMap& values = scope::Access::values(scope);
+    if constexpr (!std::default_initializable<T>) {
+      if (!initial_) throw_no_value();
+    }
+    const Initialising guard(*this, scope);
+    scope::Cell* const cell = Cell::make(values.arena(), key_, [this]() -> T {
+      if constexpr (std::default_initializable<T>) {
+        if (!initial_) return T();
+      }
+      return initial_();
+    });
+    if (scope::Cell* const own = values.find(key_)) {  // the initialiser has set it
+      values.discard(cell);
+      return Cell::value(*own);
+    }
+    return Cell::value(insert(values, cell));
+  }
+
+  std::function<T()> initial_;
+};
+
+}  // namespace carrel

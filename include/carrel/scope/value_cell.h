@@ -1,0 +1,108 @@
+// ValueCell: how a value of type T stands in a scope's map, and how it flows. Internal to the scope
+// layer, but for Flow: use RequestLocal.
+//
+// Threads: one at a time, but for a shared object, which is_concurrent<T> speaks about.
+// Lifetime: the map's. Errors: what T's own constructors throw; a cell is then not made.
+#pragma once
+
+#include <concepts>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include "carrel/local/concurrent.h"
+#include "carrel/scope/value_map.h"
+
+namespace carrel {
+
+// What a Snapshot does with a variable's value.
+enum class Flow {
+  none,   // it stays in its scope
+  copy,   // the snapshot, and every run of it, has a copy
+  share,  // all have the same object
+};
+
+template <class T>
+inline constexpr Flow kDefaultFlow = std::copy_constructible<T> ? Flow::copy : Flow::none;
+
+namespace scope {
+
+template <class T, Flow F>
+struct ValueCell {
+  static constexpr bool kShared = F == Flow::share;
+  using Stored = std::conditional_t<kShared, std::shared_ptr<T>, T>;
+  using Reference = std::conditional_t<kShared && !is_concurrent<T>, const T&, T&>;
+
+  struct Full : Cell {
+    template <class Make>
+    Full(std::uint64_t own_key, Make& make_value) : Cell{&kOps, own_key}, stored(make_value()) {}
+    Stored stored;
+  };
+
+  [[nodiscard]] static Reference value(Cell& cell) noexcept {
+    if constexpr (kShared) {
+      return *static_cast<Full&>(cell).stored;
+    } else {
+      return static_cast<Full&>(cell).stored;
+    }
+  }
+
+  // A new cell that holds what `make_value` returns.
+  template <class Make>
+  [[nodiscard]] static Cell* make(Arena& arena, std::uint64_t key, Make&& make_value) {
+    if constexpr (kShared) {
+      auto make_shared = [&] { return std::shared_ptr<T>(new T(make_value())); };
+      return make_full(arena, key, make_shared);
+    } else {
+      return make_full(arena, key, make_value);
+    }
+  }
+
+  static void assign(Cell& cell, T&& value) {
+    Stored& stored = static_cast<Full&>(cell).stored;
+    if constexpr (kShared) {
+      stored = std::make_shared<T>(std::move(value));  // others keep the object they have
+    } else if constexpr (std::is_move_assignable_v<T>) {
+      stored = std::move(value);
+    } else {
+      static_assert(std::is_nothrow_move_constructible_v<T>,
+                    "set() needs a T that can be assigned, or moved without throwing");
+      std::destroy_at(&stored);
+      std::construct_at(&stored, std::move(value));
+    }
+  }
+
+ private:
+  template <class Make>
+  static Cell* make_full(Arena& arena, std::uint64_t key, Make& make_stored) {
+    void* const block = arena.allocate(sizeof(Full), alignof(Full));
+    try {
+      return new (block) Full(key, make_stored);
+    } catch (...) {
+      arena.release(block, sizeof(Full), alignof(Full));
+      throw;
+    }
+  }
+
+  static void destroy(Cell& cell) noexcept { std::destroy_at(static_cast<Full*>(&cell)); }
+
+  static Cell* copy(const Cell& from, Arena& arena) {
+    auto copy_stored = [&]() -> Stored { return static_cast<const Full&>(from).stored; };
+    return make_full(arena, from.key, copy_stored);
+  }
+
+  static constexpr auto copy_if_it_flows() -> Cell* (*)(const Cell&, Arena&) {
+    if constexpr (F == Flow::none) {
+      return nullptr;
+    } else {
+      return &ValueCell::copy;
+    }
+  }
+
+  static constexpr CellOps kOps{&ValueCell::destroy, copy_if_it_flows(), sizeof(Full),
+                                alignof(Full)};
+};
+
+}  // namespace scope
+}  // namespace carrel

@@ -1,0 +1,218 @@
+#include "carrel/scope/value_map.h"
+
+#include <algorithm>
+#include <atomic>
+
+namespace carrel::scope {
+namespace {
+
+// Knuth's multiplicative hashing, as in java.lang.ThreadLocal: consecutive keys spread evenly over
+// a power of two.
+constexpr std::uint64_t kFibonacciStep = 0x61c88647;
+constexpr std::size_t kOverflowInitial = 16;
+
+std::size_t place_of(std::uint64_t key, std::size_t mask) noexcept {
+  return static_cast<std::size_t>(key * kFibonacciStep) & mask;
+}
+
+}  // namespace
+
+Arena::~Arena() = default;
+
+void* Arena::allocate_slowly(std::size_t rounded, std::size_t align) {
+  if (!is_small(rounded, align)) return ::operator new(rounded, std::align_val_t{align});
+  if (free_ != nullptr) {
+    Free*& head = (*free_)[rounded / kAlign];
+    if (head != nullptr) {
+      Free* const block = head;
+      head = block->next;
+      return block;
+    }
+  }
+  if (chunks_.empty() || chunks_.back().used + rounded > kChunkBytes)
+    chunks_.push_back({std::make_unique_for_overwrite<std::byte[]>(kChunkBytes), 0});
+  Chunk& chunk = chunks_.back();
+  void* const block = chunk.bytes.get() + chunk.used;
+  chunk.used += rounded;
+  return block;
+}
+
+void Arena::release(void* block, std::size_t bytes, std::size_t align) noexcept {
+  const std::size_t rounded = round_up(bytes);
+  if (!is_small(rounded, align) && !is_inline(block)) {
+    ::operator delete(block, std::align_val_t{align});
+    return;
+  }
+  // The newest block of the inline part is simply taken back: the usual case of bind and unbind.
+  if (static_cast<std::byte*>(block) + rounded == inline_.data() + inline_used_) {
+    inline_used_ -= static_cast<std::uint32_t>(rounded);
+    return;
+  }
+  if (rounded > kSmallMax) return;  // a large block of the inline part: back with the arena
+  if (free_ == nullptr) free_.reset(new (std::nothrow) std::array<Free*, kSmallMax / kAlign + 1>{});
+  if (free_ == nullptr) return;  // no memory for the list: the block is lost until the arena goes
+  Free*& head = (*free_)[rounded / kAlign];
+  head = new (block) Free{head};
+}
+
+void Arena::reset() noexcept {
+  inline_used_ = 0;
+  chunks_.clear();
+  free_.reset();
+}
+
+std::uint64_t ValueMap::next_key() noexcept {
+  static constinit std::atomic<std::uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+Cell* ValueMap::find_in_overflow(std::uint64_t key) const noexcept {
+  const std::size_t mask = overflow_->entries.size() - 1;
+  for (std::size_t i = place_of(key, mask);; i = (i + 1) & mask) {
+    const Entry& entry = overflow_->entries[i];
+    if (entry.key == key) return entry.cell;
+    if (entry.key == 0) return nullptr;
+  }
+}
+
+ValueMap::Entry* ValueMap::entry_of(std::uint64_t key) noexcept {
+  Entry& home = homes_[key % kHomes];
+  if (home.key == key) return &home;
+  if (overflow_ == nullptr) return nullptr;
+  const std::size_t mask = overflow_->entries.size() - 1;
+  for (std::size_t i = place_of(key, mask);; i = (i + 1) & mask) {
+    Entry& entry = overflow_->entries[i];
+    if (entry.key == key) return &entry;
+    if (entry.key == 0) return nullptr;
+  }
+}
+
+void ValueMap::add_entry(Cell* cell) {
+  Entry& home = homes_[cell->key % kHomes];
+  if (home.key == 0) {
+    home = {cell->key, cell};
+    return;
+  }
+  add_to_overflow(cell);
+}
+
+void ValueMap::add_to_overflow(Cell* cell) {
+  if (overflow_ == nullptr) {
+    auto fresh = std::make_unique<Overflow>();
+    fresh->entries.resize(kOverflowInitial);
+    overflow_ = std::move(fresh);
+  }
+  const auto put = [](std::vector<Entry>& entries, const Entry& entry) {
+    const std::size_t mask = entries.size() - 1;
+    std::size_t i = place_of(entry.key, mask);
+    while (entries[i].key != 0) i = (i + 1) & mask;
+    entries[i] = entry;
+  };
+  if ((overflow_->used + 1) * 3 > overflow_->entries.size() * 2) {
+    std::vector<Entry> larger(overflow_->entries.size() * 2);
+    for (const Entry& entry : overflow_->entries)
+      if (entry.key != 0) put(larger, entry);
+    overflow_->entries = std::move(larger);
+  }
+  put(overflow_->entries, {cell->key, cell});
+  ++overflow_->used;
+}
+
+void ValueMap::erase_entry(std::uint64_t key) noexcept {
+  Entry& home = homes_[key % kHomes];
+  if (home.key == key) {
+    home = {};
+    return;
+  }
+  std::vector<Entry>& entries = overflow_->entries;
+  const std::size_t mask = entries.size() - 1;
+  auto hole = static_cast<std::size_t>(entry_of(key) - entries.data());
+  // Repairs the probe run (Knuth 6.4, algorithm R): an entry that would no longer be found from its
+  // own place moves into the hole, which moves on to where that entry was.
+  for (std::size_t i = (hole + 1) & mask; entries[i].key != 0; i = (i + 1) & mask) {
+    const std::size_t distance_from_place = (i - place_of(entries[i].key, mask)) & mask;
+    if (distance_from_place < ((i - hole) & mask)) continue;
+    entries[hole] = entries[i];
+    hole = i;
+  }
+  entries[hole] = {};
+  --overflow_->used;
+}
+
+void ValueMap::link(Cell* cell) noexcept {
+  cell->older = newest_;
+  cell->newer = nullptr;
+  cell->round = round_;
+  (newest_ == nullptr ? oldest_ : newest_->newer) = cell;
+  newest_ = cell;
+}
+
+void ValueMap::unlink(Cell* cell) noexcept {
+  (cell->older == nullptr ? oldest_ : cell->older->newer) = cell->newer;
+  (cell->newer == nullptr ? newest_ : cell->newer->older) = cell->older;
+}
+
+void ValueMap::destroy(Cell* cell) noexcept {
+  const CellOps& ops = *cell->ops;
+  ops.destroy(*cell);
+  arena_.release(cell, ops.cell_bytes, ops.cell_align);
+}
+
+void ValueMap::insert(Cell* cell) {
+  add_entry(cell);
+  link(cell);
+}
+
+bool ValueMap::remove(std::uint64_t key) noexcept {
+  Cell* const cell = find(key);
+  if (cell == nullptr) return false;
+  erase_entry(key);
+  unlink(cell);
+  destroy(cell);  // last: it runs user code, which may come back here
+  return true;
+}
+
+void ValueMap::displace(Cell* old, Cell* cell) noexcept {
+  entry_of(old->key)->cell = cell;
+  old->displaced = true;
+  link(cell);
+}
+
+void ValueMap::restore(Cell* displaced) {
+  displaced->displaced = false;
+  Entry* const entry = entry_of(displaced->key);
+  if (entry == nullptr) {
+    add_entry(displaced);
+    return;
+  }
+  Cell* const bound = std::exchange(entry->cell, displaced);
+  unlink(bound);
+  destroy(bound);
+}
+
+std::size_t ValueMap::clear() noexcept {
+  for (round_ = 1; round_ <= kRounds && newest_ != nullptr; ++round_) {
+    for (;;) {
+      // What the destructors of this round make stands at the new end and waits for the next.
+      Cell* cell = newest_;
+      while (cell != nullptr && cell->round >= round_) cell = cell->older;
+      if (cell == nullptr) break;
+      if (!cell->displaced) erase_entry(cell->key);
+      unlink(cell);
+      destroy(cell);
+    }
+  }
+  round_ = 0;
+  return abandon();
+}
+
+std::size_t ValueMap::abandon() noexcept {
+  std::size_t abandoned = 0;
+  for (; newest_ != nullptr; ++abandoned) {
+    if (!newest_->displaced) erase_entry(newest_->key);
+    unlink(newest_);
+  }
+  return abandoned;
+}
+
+}  // namespace carrel::scope
