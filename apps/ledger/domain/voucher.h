@@ -92,6 +92,15 @@ struct Voucher {
   friend bool operator==(const Voucher&, const Voucher&) = default;
 };
 
+// A line of a statement: an entry with what its voucher says of it.
+struct StatementLine {
+  Entry entry;
+  std::string key;
+  VoucherKind kind = VoucherKind::pay;
+  Timestamp event_time;
+  std::string memo;
+};
+
 // Entries take the ids right behind their voucher's, so that a voucher finds its entries by primary
 // key and needs no index for it.
 [[nodiscard]] constexpr std::int64_t entry_id(std::int64_t voucher_id, std::int64_t leg) noexcept {

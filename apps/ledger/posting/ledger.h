@@ -28,6 +28,7 @@
 #include "ledger/domain/outcome.h"
 #include "ledger/domain/rules/books.h"
 #include "ledger/domain/voucher.h"
+#include "ledger/posting/poster.h"
 #include "ledger/store/checker.h"
 #include "ledger/store/trial_balance.h"
 
@@ -63,13 +64,7 @@ inline constexpr std::size_t kStatementPageMax = 500;
 
 struct StatementPage {
   Account account;
-  struct Line {
-    Entry entry;
-    std::string key;  // of its voucher
-    VoucherKind kind = VoucherKind::pay;
-    Timestamp event_time;
-    std::string memo;
-  };
+  using Line = StatementLine;
   std::vector<Line> lines;  // newest first
   std::string next_cursor;  // of the page after this one; empty at the end
 };
@@ -78,11 +73,6 @@ struct StatementQuery {
   AccountQuery account;
   std::size_t limit = 50;   // 1 to kStatementPageMax
   std::string cursor = {};  // StatementPage::next_cursor; empty: from the newest entry
-};
-
-struct PostedVoucher {
-  Voucher voucher;
-  bool replayed = false;  // the same request was booked before; this is its answer then
 };
 
 class Ledger {
@@ -123,6 +113,9 @@ class Ledger {
   [[nodiscard]] CheckReport check(const CheckOptions& options = {}) const;
 
  private:
+  [[nodiscard]] const RuleChain& rules_of(Book book) const noexcept;
+  [[nodiscard]] Outcome<OpenedAccount> open_in_transaction(const OpenAccountRequest& request);
+
   Store& store_;
   const Clock& clock_;
   std::array<RuleChain, kBooks.size()> chains_;

@@ -1,6 +1,10 @@
 // TrialBalance: every subject of a book with the totals of its accounts, by currency.
 //
-// Threads: plain values.
+//   const TrialBalance trial = read_trial_balance(store.session());
+//   for (const TrialBalanceTotal& total : trial.totals) CARREL_ASSERT(total.balanced(), "...");
+//
+// Threads: plain values; reading one is safe from any.
+// Errors: throws Error "amount.overflow" where a total exceeds 64 bits.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +12,10 @@
 
 #include "ledger/domain/amount.h"
 #include "ledger/domain/chart.h"
+
+namespace carrel {
+class Session;
+}
 
 namespace carrel::ledger {
 
@@ -31,5 +39,8 @@ struct TrialBalance {
   std::vector<TrialBalanceLine> lines;    // by subject code, then currency
   std::vector<TrialBalanceTotal> totals;  // by currency
 };
+
+// Of the book bound in the current scope, in one snapshot.
+[[nodiscard]] TrialBalance read_trial_balance(Session& session);
 
 }  // namespace carrel::ledger
