@@ -66,9 +66,9 @@ struct TransactionOptions {
 
 // Where one marker leads: a database and the physical table of every slot.
 struct Route {
-  std::string name = {};                           // what the marker says
-  Pool* pool = nullptr;                            // outlives the session
-  std::map<std::string, std::string> tables = {};  // "account" -> "consumer_account"
+  std::string name = {};                                        // what the marker says
+  Pool* pool = nullptr;                                         // outlives the session
+  std::map<std::string, std::string, std::less<>> tables = {};  // "account" -> "consumer_account"
 };
 
 // Reads the application's own RequestLocal: the route's name, or nothing when none is bound. Called

@@ -1,0 +1,164 @@
+#include "session/physical_transaction.h"
+
+#include <type_traits>
+
+#include "carrel/base/error.h"
+#include "carrel/db/sql_error.h"
+#include "db/sql_scanner.h"
+
+namespace carrel::session {
+
+PhysicalTransaction::PhysicalTransaction(const TransactionOptions& options, Clock::Steady deadline)
+    : begin_{.isolation = options.isolation,
+             .access = options.read_only ? Access::read_only : Access::read_write,
+             .deferrable = options.deferrable},
+      deadline_(deadline) {}
+
+PhysicalTransaction::~PhysicalTransaction() {
+  roll_back();
+}
+
+void PhysicalTransaction::begin_on(const Destination& to) {
+  lease_ = to.route.pool->borrow(
+      {.access = begin_.access, .deadline = deadline_, .stays_on_thread = true});
+  destination_ = &to;
+  lease_->set_deadline(deadline_);
+  lease_->begin(begin_);
+}
+
+// Everything that a statement needs before it can be sent.
+Connection& PhysicalTransaction::ready(const Destination& to, std::string_view statement) {
+  if (levels_.back().doom != Doom::none) {
+    throw Error("rollback_only", "the transaction will roll back and takes no statement any more");
+  }
+  if (lost_ || committed()) {
+    throw SqlError("sql.transaction_lost",
+                   {.message = "the database has ended this transaction", .statement = statement});
+  }
+  if (destination_ == nullptr) {
+    begin_on(to);
+  } else if (destination_ != &to) {
+    throw Error("route_changed", "the transaction runs on route '" + destination_->route.name +
+                                     "', and the marker says '" + to.route.name +
+                                     "' now; requires_new opens another transaction there");
+  }
+  while (savepoints_made_ + 1 < levels_.size()) {
+    lease_->savepoint(static_cast<int>(savepoints_made_ + 1));
+    ++savepoints_made_;
+  }
+  return *lease_;
+}
+
+// Some errors end the transaction behind our back (SQLite: a full disk; any: a lost connection).
+template <class F>
+auto PhysicalTransaction::guarded(const Destination& to, std::string_view statement, F&& send) {
+  auto& connection = ready(to, statement);
+  try {
+    auto result = send(connection);
+    lost_ = !connection.in_transaction();
+    if (!lost_) return result;
+  } catch (const SqlError&) {
+    lost_ = !connection.in_transaction();
+    throw;
+  }
+  throw SqlError("sql.transaction_lost",
+                 {.message = "the statement ended the transaction", .statement = statement});
+}
+
+template <class F>
+auto PhysicalTransaction::committing(F&& send) {
+  try {
+    if constexpr (std::is_void_v<std::invoke_result_t<F>>) {
+      send();
+      outcome_ = Outcome::committed;
+    } else {
+      auto result = send();
+      outcome_ = Outcome::committed;
+      return result;
+    }
+  } catch (const SqlError& error) {
+    if (error.in_doubt()) outcome_ = Outcome::in_doubt;
+    throw;
+  }
+}
+
+Result PhysicalTransaction::execute(const Resolved& statement, std::span<const Value> parameters) {
+  return guarded(statement.destination, statement.sql, [&](Connection& connection) {
+    return connection.execute(statement.statement(), parameters);
+  });
+}
+
+std::vector<Result> PhysicalTransaction::batch(const Destination& to,
+                                               std::span<const BatchItem> items) {
+  return guarded(to, "batch", [&](Connection& connection) { return connection.batch(items); });
+}
+
+std::vector<Result> PhysicalTransaction::batch_and_commit(const Destination& to,
+                                                          std::span<const BatchItem> items) {
+  auto& connection = ready(to, "batch");
+  return committing([&] { return connection.batch_and_commit(items); });
+}
+
+std::int64_t PhysicalTransaction::load(const Destination& to, const BulkRows& rows) {
+  return guarded(to, rows.table, [&](Connection& connection) { return connection.load(rows); });
+}
+
+void PhysicalTransaction::commit() {
+  if (committed()) return;
+  if (lost_) {
+    throw SqlError("sql.transaction_lost",
+                   {.message = "the database has ended this transaction before its COMMIT"});
+  }
+  committing([this] {
+    if (lease_) lease_->commit();  // without a statement there is nothing to commit
+  });
+}
+
+void PhysicalTransaction::roll_back() noexcept {
+  if (committed() || !lease_) return;
+  // Undoing must have its time, whatever became of the deadline.
+  lease_->set_deadline(kNoDeadline);
+  lease_->rollback();
+}
+
+void PhysicalTransaction::enter_savepoint() {
+  levels_.push_back({.doom = levels_.back().doom, .hooks_from = hooks_.mark()});
+}
+
+void PhysicalTransaction::leave_savepoint() {
+  const auto depth = levels_.size() - 1;
+  levels_.pop_back();
+  if (savepoints_made_ != depth) return;
+  savepoints_made_ = depth - 1;
+  if (!lost_) lease_->release(static_cast<int>(depth));
+}
+
+void PhysicalTransaction::roll_back_to_savepoint() noexcept {
+  const auto depth = levels_.size() - 1;
+  hooks_.roll_back_since(levels_.back().hooks_from);
+  levels_.pop_back();
+  if (savepoints_made_ != depth) return;
+  savepoints_made_ = depth - 1;
+  lease_->set_deadline(kNoDeadline);  // undoing must have its time
+  try {
+    if (!lost_) lease_->rollback_to(static_cast<int>(depth));
+  } catch (const Error&) {
+    lost_ = true;  // what the savepoint held is still there: nothing of it may be committed
+  }
+  lease_->set_deadline(deadline_);
+  if (lost_) {
+    for (auto& level : levels_) level.doom = Doom::by_participant;
+  }
+}
+
+void PhysicalTransaction::doom(Doom why) noexcept {
+  auto& level = levels_.back();
+  if (level.doom != Doom::asked) level.doom = why;
+}
+
+void PhysicalTransaction::set_deadline(Clock::Steady deadline) noexcept {
+  deadline_ = deadline;
+  if (lease_) lease_->set_deadline(deadline);
+}
+
+}  // namespace carrel::session

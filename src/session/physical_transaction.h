@@ -1,0 +1,82 @@
+// PhysicalTransaction: one BEGIN ... COMMIT on one connection, with its savepoints and hooks.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "carrel/db/pool.h"
+#include "session/hooks.h"
+#include "session/router.h"
+
+namespace carrel::session {
+
+// Lives on the stack of the call that began it; the scope only points to it. Nothing is borrowed or
+// sent before the first statement.
+class PhysicalTransaction {
+ public:
+  PhysicalTransaction(const TransactionOptions& options, Clock::Steady deadline);
+  PhysicalTransaction(const PhysicalTransaction&) = delete;
+  PhysicalTransaction& operator=(const PhysicalTransaction&) = delete;
+  ~PhysicalTransaction();
+
+  Result execute(const Resolved& statement, std::span<const Value> parameters);
+  std::vector<Result> batch(const Destination& to, std::span<const BatchItem> items);
+  // Commits along with the batch; commit() then has nothing left to do.
+  std::vector<Result> batch_and_commit(const Destination& to, std::span<const BatchItem> items);
+  std::int64_t load(const Destination& to, const BulkRows& rows);
+
+  // Throws what the database said: in_doubt() or rolled back for certain.
+  void commit();
+  void roll_back() noexcept;
+  // Rolled back until a COMMIT says otherwise.
+  [[nodiscard]] Outcome outcome() const noexcept { return outcome_; }
+  // The connection goes back to the pool; the hooks stay.
+  void release() noexcept { lease_.release(); }
+
+  // Savepoints, made at the first statement after them.
+  void enter_savepoint();
+  void leave_savepoint();                  // keeps what was done
+  void roll_back_to_savepoint() noexcept;  // a failure dooms the whole transaction
+
+  // Why the current level (the innermost savepoint, else the transaction) will roll back.
+  enum class Doom : std::uint8_t { none, asked, by_participant };
+  [[nodiscard]] Doom doom() const noexcept { return levels_.back().doom; }
+  void doom(Doom why) noexcept;
+
+  // For the extent of a call that joined with a deadline of its own.
+  [[nodiscard]] Clock::Steady deadline() const noexcept { return deadline_; }
+  void set_deadline(Clock::Steady deadline) noexcept;
+
+  [[nodiscard]] Isolation isolation() const noexcept { return begin_.isolation; }
+  [[nodiscard]] Hooks& hooks() noexcept { return hooks_; }
+
+ private:
+  struct Level {
+    Doom doom = Doom::none;
+    std::size_t hooks_from = 0;
+  };
+
+  Connection& ready(const Destination& to, std::string_view statement);
+  // Runs what ends in COMMIT and keeps its outcome.
+  template <class F>
+  auto committing(F&& send);
+  [[nodiscard]] bool committed() const noexcept { return outcome_ == Outcome::committed; }
+  void begin_on(const Destination& to);
+  void require_alive(std::string_view statement);
+  template <class F>
+  auto guarded(const Destination& to, std::string_view statement, F&& send);
+
+  const BeginOptions begin_;
+  Clock::Steady deadline_;
+  Pool::Lease lease_;
+  const Destination* destination_ = nullptr;  // set by the first statement
+  std::vector<Level> levels_{1};              // the transaction, then its savepoints
+  std::size_t savepoints_made_ = 0;
+  bool lost_ = false;  // the database ended the transaction by itself
+  Outcome outcome_ = Outcome::rolled_back;
+  Hooks hooks_;
+};
+
+}  // namespace carrel::session

@@ -1,0 +1,115 @@
+#include "session/router.h"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "carrel/base/assert.h"
+#include "carrel/base/error.h"
+#include "db/sql_scanner.h"
+
+namespace carrel::session {
+namespace {
+
+// Names of statements are unique in the process, since sessions may share a pool.
+std::uint64_t next_key() noexcept {
+  static std::atomic<std::uint64_t> next{1};
+  return next.fetch_add(1, std::memory_order_relaxed);
+}
+
+// Only a guess: what turns out to write is remembered as writing.
+Access guess_access(std::string_view sql, const SqlDialect& dialect) {
+  const auto word = db::first_word(sql, dialect);
+  const bool reads = word == "select" || word == "with" || word == "values" || word == "explain";
+  return reads ? Access::read_only : Access::read_write;
+}
+
+std::string with_tables(std::string_view text, const Destination& to) {
+  std::string sql;
+  sql.reserve(text.size() + 32);
+  db::SqlScanner scanner(text, to.route.pool->traits().dialect);
+  while (const auto token = scanner.next()) {
+    if (token->kind != db::TokenKind::slot) {
+      sql += token->text;
+      continue;
+    }
+    const bool is_closed = token->text.size() >= 2 && token->text.back() == '}';
+    const auto slot = token->text.substr(1, token->text.size() - (is_closed ? 2 : 1));
+    sql += Router::table(is_closed ? slot : std::string_view(), to, text);
+  }
+  return sql;
+}
+
+bool is_table_name(std::string_view name) noexcept {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.';
+  });
+}
+
+void check_routes(const std::vector<Route>& routes, bool has_marker) {
+  CARREL_ASSERT(!routes.empty(), "a session needs a route");
+  CARREL_ASSERT(has_marker || routes.size() == 1, "several routes need a marker to choose by");
+  for (const auto& route : routes) {
+    CARREL_ASSERT(route.pool != nullptr, "route '" + route.name + "' has no pool");
+    for (const auto& [slot, table] : route.tables) {
+      CARREL_ASSERT(is_table_name(table),
+                    "slot '" + slot + "' of route '" + route.name + "' names no table: " + table);
+    }
+  }
+}
+
+}  // namespace
+
+Resolved::Resolved(std::string_view text_with_slots, const Destination& to, std::string plain_sql)
+    : text(text_with_slots),
+      destination(to),
+      sql(std::move(plain_sql)),
+      key(next_key()),
+      access(guess_access(sql, to.route.pool->traits().dialect)) {}
+
+Router::Router(std::vector<Route> routes, Marker marker, std::size_t statements_max)
+    : marker_(std::move(marker)), statements_max_(statements_max) {
+  check_routes(routes, static_cast<bool>(marker_));
+  for (std::size_t i = 0; i < routes.size(); ++i)
+    destinations_.push_back({std::move(routes[i]), i});
+}
+
+const Destination& Router::destination() const {
+  if (!marker_) return destinations_.front();
+  const auto name = marker_();
+  if (!name) throw Error("no_marker", "no marker is bound: nothing says whose tables are meant");
+  for (const auto& destination : destinations_) {
+    if (destination.route.name == *name) return destination;
+  }
+  throw Error("unknown_route", "the marker says '" + std::string(*name) + "', which is no route");
+}
+
+const std::string& Router::table(std::string_view slot, const Destination& to,
+                                 std::string_view statement) {
+  const auto found = to.route.tables.find(slot);
+  if (found != to.route.tables.end()) return found->second;
+  throw Error("unknown_slot",
+              "'{" + std::string(slot) + "}' is no slot of route '" + to.route.name +
+                  "' [in: " + db::shape_of(statement, to.route.pool->traits().dialect) + "]");
+}
+
+ResolvedRef Router::find_or_make(std::string_view text, const Destination& to) const {
+  auto& recent = recent_[recent_place(text, to)];
+  {
+    const std::shared_lock lock(mutex_);
+    if (const auto found = all_.find({text, &to}); found != all_.end()) {
+      recent.store(found->second.get(), std::memory_order_release);
+      return ResolvedRef(*found->second);
+    }
+  }
+  auto made = std::make_unique<const Resolved>(text, to, with_tables(text, to));
+  const std::unique_lock lock(mutex_);
+  if (all_.size() >= statements_max_) return ResolvedRef(std::move(made));
+  const Key key{made->text, &to};
+  const auto& kept = all_.try_emplace(key, std::move(made)).first->second;
+  recent.store(kept.get(), std::memory_order_release);
+  return ResolvedRef(*kept);
+}
+
+}  // namespace carrel::session

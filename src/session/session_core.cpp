@@ -1,0 +1,323 @@
+#include "session/session_core.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "carrel/db/sql_error.h"
+#include "carrel/scope/scope.h"
+
+namespace carrel {
+namespace {
+
+using session::Bound;
+using session::PhysicalTransaction;
+using Doom = PhysicalTransaction::Doom;
+
+// Sets a member for the extent of a block.
+template <class T>
+class Restored {
+ public:
+  Restored(T& place, T value) noexcept : place_(place), before_(std::exchange(place, value)) {}
+  Restored(const Restored&) = delete;
+  Restored& operator=(const Restored&) = delete;
+  ~Restored() { place_ = before_; }
+
+ private:
+  T& place_;
+  T before_;
+};
+
+// A joining call's own, earlier deadline, for as long as the call lasts.
+class Narrowed {
+ public:
+  Narrowed(PhysicalTransaction& transaction, Clock::Steady deadline) noexcept
+      : transaction_(transaction), before_(transaction.deadline()) {
+    if (deadline < before_) transaction.set_deadline(deadline);
+  }
+  Narrowed(const Narrowed&) = delete;
+  Narrowed& operator=(const Narrowed&) = delete;
+  ~Narrowed() {
+    if (transaction_.deadline() != before_) transaction_.set_deadline(before_);
+  }
+
+ private:
+  PhysicalTransaction& transaction_;
+  Clock::Steady before_;
+};
+
+bool commits(const TransactionOptions& options, const std::exception& thrown) {
+  return options.commits_on != nullptr && options.commits_on(thrown);
+}
+
+[[noreturn]] void throw_rolled_back() {
+  throw Error("rolled_back",
+              "an inner call failed and its failure was not passed on; nothing was committed");
+}
+
+void print_hook_error(const std::exception& error) {
+  std::fprintf(stderr, "carrel: a hook after the end of a transaction threw: %s\n", error.what());
+}
+
+SessionOptions with_defaults(SessionOptions options) {
+  if (!options.on_hook_error) options.on_hook_error = print_hook_error;
+  if (!options.pause)
+    options.pause = [](std::chrono::nanoseconds time) { std::this_thread::sleep_for(time); };
+  return options;
+}
+
+}  // namespace
+
+Session::Core::Core(SessionOptions options)
+    : options_(with_defaults(std::move(options))),
+      router_(options_.routes, options_.marker, options_.statements_max) {}
+
+Clock::Steady Session::Core::deadline_of(const TransactionOptions& options) const {
+  auto deadline = Scope::current()->deadline().value_or(kNoDeadline);
+  if (options.deadline)
+    deadline = std::min(deadline, Clock::Steady::clock::now() + *options.deadline);
+  return deadline;
+}
+
+void Session::Core::run(const TransactionOptions& options, Body body, void* closure) {
+  auto& bound = bound_.get();
+  auto* current = bound.current;
+  switch (options.propagation) {
+    case Propagation::required:
+      return current != nullptr ? join(*current, options, body, closure)
+                                : run_new(bound, options, body, closure);
+    case Propagation::requires_new:
+      return run_new(bound, options, body, closure);
+    case Propagation::nested:
+      return current != nullptr ? run_nested(*current, options, body, closure)
+                                : run_new(bound, options, body, closure);
+    case Propagation::supports:
+      return current != nullptr ? join(*current, options, body, closure)
+                                : run_outside(bound, options, body, closure);
+    case Propagation::not_supported:
+      return run_outside(bound, options, body, closure);
+    case Propagation::mandatory:
+      return join(require_transaction(), options, body, closure);
+    case Propagation::never:
+      if (current != nullptr)
+        throw Error("transaction_exists", "this call must not run inside a transaction");
+      return run_outside(bound, options, body, closure);
+  }
+}
+
+void Session::Core::join(PhysicalTransaction& current, const TransactionOptions& options, Body body,
+                         void* closure) {
+  if (options.isolation != Isolation::standard && options.isolation != current.isolation()) {
+    throw Error("isolation_mismatch",
+                "the transaction that this call joins has another isolation level");
+  }
+  const Narrowed narrowed(current, deadline_of(options));
+  try {
+    if (body(closure) == Verdict::roll_back) current.doom(Doom::by_participant);
+  } catch (const std::exception& thrown) {
+    if (!commits(options, thrown)) current.doom(Doom::by_participant);
+    throw;
+  } catch (...) {
+    current.doom(Doom::by_participant);
+    throw;
+  }
+}
+
+void Session::Core::run_nested(PhysicalTransaction& current, const TransactionOptions& options,
+                               Body body, void* closure) {
+  const Narrowed narrowed(current, deadline_of(options));
+  current.enter_savepoint();
+  Verdict verdict = Verdict::roll_back;
+  try {
+    verdict = body(closure);
+  } catch (const std::exception& thrown) {
+    if (commits(options, thrown) && current.doom() == Doom::none) {
+      current.leave_savepoint();
+    } else {
+      current.roll_back_to_savepoint();
+    }
+    throw;
+  } catch (...) {
+    current.roll_back_to_savepoint();
+    throw;
+  }
+  const auto doom = current.doom();
+  if (verdict == Verdict::commit && doom == Doom::none) return current.leave_savepoint();
+  current.roll_back_to_savepoint();
+  if (verdict == Verdict::commit && doom == Doom::by_participant) throw_rolled_back();
+}
+
+void Session::Core::run_outside(Bound& bound, const TransactionOptions& options, Body body,
+                                void* closure) {
+  const Restored<PhysicalTransaction*> current(bound.current, nullptr);
+  const Restored<Clock::Steady> deadline(bound.deadline, deadline_of(options));
+  static_cast<void>(body(closure));
+}
+
+void Session::Core::run_new(Bound& bound, const TransactionOptions& options, Body body,
+                            void* closure) {
+  const auto deadline = deadline_of(options);
+  for (int number = 1;; ++number) {
+    std::chrono::nanoseconds pause{};
+    try {
+      return attempt(bound, options, deadline, body, closure);
+    } catch (const SqlError& error) {
+      if (!error.conflict() || error.in_doubt() || number >= options.retry.attempts_max) throw;
+      pause = pause_before(options.retry, number);
+      if (deadline != kNoDeadline && Clock::Steady::clock::now() + pause >= deadline) throw;
+    }
+    options_.pause(pause);
+  }
+}
+
+void Session::Core::attempt(Bound& bound, const TransactionOptions& options, Clock::Steady deadline,
+                            Body body, void* closure) {
+  PhysicalTransaction transaction(options, deadline);
+  const Restored<PhysicalTransaction*> current(bound.current, &transaction);
+  try {
+    run_to_end(transaction, options, body, closure);
+  } catch (...) {
+    transaction.roll_back();
+    complete(bound, transaction);
+    throw;
+  }
+  complete(bound, transaction);
+}
+
+// The closure, then COMMIT or ROLLBACK, as it and whoever joined it have said.
+void Session::Core::run_to_end(PhysicalTransaction& transaction, const TransactionOptions& options,
+                               Body body, void* closure) {
+  Verdict verdict = Verdict::roll_back;
+  try {
+    verdict = body(closure);
+  } catch (const std::exception& thrown) {
+    if (commits(options, thrown)) conclude(transaction, Verdict::commit);
+    throw;
+  }
+  conclude(transaction, verdict);
+}
+
+void Session::Core::conclude(PhysicalTransaction& transaction, Verdict verdict) {
+  if (verdict == Verdict::commit && transaction.doom() == Doom::none)
+    transaction.hooks().run_before_commit();
+  // Asked again, since a hook may have doomed it.
+  if (verdict == Verdict::commit && transaction.doom() == Doom::none) return transaction.commit();
+  transaction.roll_back();
+  if (verdict == Verdict::commit && transaction.doom() == Doom::by_participant) throw_rolled_back();
+}
+
+// What follows the end: the connection goes back first, and hooks find no transaction.
+void Session::Core::complete(Bound& bound, PhysicalTransaction& transaction) {
+  transaction.release();
+  const Restored<PhysicalTransaction*> none(bound.current, nullptr);
+  const Restored<session::Hooks*> completing(bound.completing, &transaction.hooks());
+  transaction.hooks().run_after(transaction.outcome(), options_.on_hook_error);
+}
+
+std::chrono::nanoseconds Session::Core::pause_before(const Retry& retry, int attempt) noexcept {
+  const auto doubled = retry.first_pause * (1 << std::min(attempt - 1, 10));
+  const auto longest = std::chrono::nanoseconds(std::min(doubled, retry.pause_max));
+  // Between half and the whole of it, so that two that lost against each other part.
+  auto z = jitter_state_.fetch_add(0x9e3779b97f4a7c15, std::memory_order_relaxed);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  const double share = 0.5 + static_cast<double>(z >> 11) * 0x1.0p-54;
+  return std::chrono::nanoseconds(
+      static_cast<std::int64_t>(static_cast<double>(longest.count()) * share));
+}
+
+PhysicalTransaction& Session::Core::require_transaction() {
+  if (auto* current = bound_.get().current) return *current;
+  throw Error("no_transaction", "this call needs the caller's transaction, and there is none");
+}
+
+// Hooks that run now may add others for the same end.
+session::Hooks& Session::Core::hooks_to_complete() {
+  const auto& bound = bound_.get();
+  if (bound.current == nullptr && bound.completing != nullptr) return *bound.completing;
+  return require_transaction().hooks();
+}
+
+Result Session::Core::execute(std::string_view sql, std::span<const Value> parameters) {
+  const auto& bound = bound_.get();
+  const auto statement = router_.resolve(sql);
+  if (bound.current != nullptr) return bound.current->execute(*statement, parameters);
+  return execute_alone(bound, *statement, parameters);
+}
+
+// Outside a transaction: a connection for just this statement.
+Result Session::Core::execute_alone(const Bound& bound, const session::Resolved& statement,
+                                    std::span<const Value> parameters) {
+  const auto deadline = std::min(bound.deadline, deadline_of({}));
+  const auto run = [&](Access access) {
+    auto lease = statement.destination.route.pool->borrow(
+        {.access = access, .deadline = deadline, .stays_on_thread = true});
+    lease->set_deadline(deadline);
+    return lease->execute(statement.statement(), parameters);
+  };
+  const auto access = statement.access.load(std::memory_order_relaxed);
+  if (access == Access::read_write) return run(access);
+  try {
+    return run(access);
+  } catch (const SqlError& error) {
+    if (error.code() != "sql.read_only") throw;
+  }
+  // The guess was wrong, and nothing has happened: this one writes.
+  statement.access.store(Access::read_write, std::memory_order_relaxed);
+  return run(Access::read_write);
+}
+
+std::vector<Result> Session::Core::batch(std::span<const Batch::Entry> entries,
+                                         std::span<const Value> values) {
+  if (entries.empty()) return {};
+  std::vector<session::ResolvedRef> resolved;
+  std::vector<BatchItem> items;
+  for (const auto& entry : entries) {
+    resolved.push_back(router_.resolve(entry.sql));
+    items.push_back({resolved.back()->statement(), values.subspan(entry.first, entry.count)});
+  }
+  const auto& to = resolved.front()->destination;
+  auto& bound = bound_.get();
+  if (bound.current != nullptr) return bound.current->batch(to, items);
+
+  struct Call {
+    Bound& bound;
+    const session::Destination& to;
+    std::span<const BatchItem> items;
+    std::vector<Result> results;
+  } call{bound, to, items, {}};
+  run_new(
+      bound, {},
+      [](void* target) {
+        auto& self = *static_cast<Call*>(target);
+        self.results = self.bound.current->batch_and_commit(self.to, self.items);
+        return Verdict::commit;
+      },
+      &call);
+  return std::move(call.results);
+}
+
+std::int64_t Session::Core::load(std::string_view table, std::span<const std::string_view> columns,
+                                 std::span<const Value> values) {
+  struct Call {
+    Core& core;
+    std::string_view table;
+    std::span<const std::string_view> columns;
+    std::span<const Value> values;
+    std::int64_t loaded;
+  } call{*this, table, columns, values, 0};
+  run(
+      {},
+      [](void* target) {
+        auto& self = *static_cast<Call*>(target);
+        const auto& to = self.core.router_.destination();
+        const auto& name = session::Router::table(self.table, to, self.table);
+        self.loaded = self.core.require_transaction().load(
+            to, {.table = name, .columns = self.columns, .values = self.values});
+        return Verdict::commit;
+      },
+      &call);
+  return call.loaded;
+}
+
+}  // namespace carrel

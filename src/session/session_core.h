@@ -1,0 +1,70 @@
+// Session::Core: propagation, and where the current transaction is kept.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "carrel/scope/request_local.h"
+#include "carrel/session/session.h"
+#include "session/physical_transaction.h"
+#include "session/router.h"
+
+namespace carrel {
+
+namespace session {
+
+// What a scope knows of its transaction. Never flows to another scope: a child that ran statements
+// on the parent's connection would use it from two threads.
+struct Bound {
+  PhysicalTransaction* current = nullptr;
+  Hooks* completing = nullptr;           // whose after_* hooks run now
+  Clock::Steady deadline = kNoDeadline;  // of statements outside a transaction
+};
+
+}  // namespace session
+
+class Session::Core {
+ public:
+  explicit Core(SessionOptions options);
+
+  void run(const TransactionOptions& options, Body body, void* closure);
+  Result execute(std::string_view sql, std::span<const Value> parameters);
+  std::vector<Result> batch(std::span<const Batch::Entry> entries, std::span<const Value> values);
+  std::int64_t load(std::string_view table, std::span<const std::string_view> columns,
+                    std::span<const Value> values);
+
+  [[nodiscard]] session::PhysicalTransaction& require_transaction();
+  [[nodiscard]] session::Hooks& hooks_to_complete();
+  [[nodiscard]] const session::Bound* find_bound() const noexcept { return bound_.find(); }
+
+ private:
+  using Bound = session::Bound;
+  using PhysicalTransaction = session::PhysicalTransaction;
+
+  void join(PhysicalTransaction& current, const TransactionOptions& options, Body body,
+            void* closure);
+  void run_nested(PhysicalTransaction& current, const TransactionOptions& options, Body body,
+                  void* closure);
+  void run_outside(Bound& bound, const TransactionOptions& options, Body body, void* closure);
+  void run_new(Bound& bound, const TransactionOptions& options, Body body, void* closure);
+  void attempt(Bound& bound, const TransactionOptions& options, Clock::Steady deadline, Body body,
+               void* closure);
+  void run_to_end(PhysicalTransaction& transaction, const TransactionOptions& options, Body body,
+                  void* closure);
+  void conclude(PhysicalTransaction& transaction, Verdict verdict);
+  void complete(Bound& bound, PhysicalTransaction& transaction);
+  Result execute_alone(const Bound& bound, const session::Resolved& statement,
+                       std::span<const Value> parameters);
+  [[nodiscard]] Clock::Steady deadline_of(const TransactionOptions& options) const;
+  [[nodiscard]] std::chrono::nanoseconds pause_before(const Retry& retry, int attempt) noexcept;
+
+  const SessionOptions options_;
+  session::Router router_;
+  RequestLocal<Bound, Flow::none> bound_{"transaction"};
+  std::atomic<std::uint64_t> jitter_state_{0x9e3779b97f4a7c15};
+};
+
+}  // namespace carrel
