@@ -144,8 +144,8 @@ std::string physical_table(Book book, std::string_view slot) {
   return std::string(to_string(book)) + "_" + std::string(slot);
 }
 
-std::map<std::string, std::string> table_slots(Book book) {
-  std::map<std::string, std::string> slots;
+std::map<std::string, std::string, std::less<>> table_slots(Book book) {
+  std::map<std::string, std::string, std::less<>> slots;
   for (const std::string_view slot : kTableSlots) slots.emplace(slot, physical_table(book, slot));
   return slots;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -25,7 +26,7 @@ inline constexpr std::array<std::string_view, 7> kTableSlots{
 [[nodiscard]] std::string physical_table(Book book, std::string_view slot);
 
 // For Route::tables.
-[[nodiscard]] std::map<std::string, std::string> table_slots(Book book);
+[[nodiscard]] std::map<std::string, std::string, std::less<>> table_slots(Book book);
 
 // Makes what is missing in the book bound in the current scope: tables, chart of accounts, the
 // house with its accounts in CNY. Does nothing to a book that is complete, but for telling `ids`

@@ -74,9 +74,7 @@ std::unique_ptr<Store> open_store(const StoreOptions& options) {
   create_folder(options.folder);
   std::unique_ptr<Store> store(new Store(options));  // the constructor is private
   for (const Book book : kBooks) {
-    ScopeOptions scope_options;
-    scope_options.name = "open the " + std::string(to_string(book)) + " book";
-    const Scope scope(std::move(scope_options));
+    const Scope scope({.name = "open the " + std::string(to_string(book)) + " book"});
     const auto bound = store->book().bind(book);
     prepare_book(store->session(), book, store->ids());
   }
