@@ -1,0 +1,182 @@
+#include "pool/core.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "carrel/base/assert.h"
+#include "carrel/base/error.h"
+#include "scope/exception_text.h"
+
+namespace carrel::pool {
+namespace {
+
+// The pool whose worker this thread is. A task that runs in its caller does not change it.
+constinit thread_local const Core* pool_of_this_worker = nullptr;
+
+std::exception_ptr discarded_error() {
+  return std::make_exception_ptr(Error(
+      "pool.discarded", "the pool was destroyed before this task began", {.retryable = true}));
+}
+
+WorkerPoolOptions completed(WorkerPoolOptions options) {
+  if (options.threads == 0) options.threads = std::max(1U, std::thread::hardware_concurrency());
+  options.queue_max = std::max<std::size_t>(1, options.queue_max);
+  return options;
+}
+
+}  // namespace
+
+Core::Core(WorkerPoolOptions given)
+    : options(completed(std::move(given))), boundary(options.boundary) {
+  figures_.threads = options.threads;
+}
+
+bool Core::on_own_worker() const noexcept {
+  return pool_of_this_worker == this;
+}
+
+Core::Admission Core::admit() {
+  std::unique_lock lock(mutex_);
+  const auto full = [this] { return figures_.queued >= options.queue_max; };
+  if (!closed_ && full() && options.refusal == Refusal::block) {
+    if (on_own_worker())
+      throw Error("pool.deadlock", "a task of " + quoted_name() +
+                                       " would wait for room in the pool's own full queue");
+    room_.wait(lock, [&] { return closed_ || !full(); });
+  }
+  if (closed_) {
+    ++figures_.refused;
+    return Admission::closed;
+  }
+  if (!full()) {
+    ++figures_.queued;
+    return Admission::queue;
+  }
+  if (options.refusal == Refusal::run_in_caller) {
+    ++in_callers_;
+    return Admission::run_here;
+  }
+  ++figures_.refused;
+  return Admission::full;
+}
+
+void Core::run_on_worker(std::unique_ptr<Task> task) {
+  pool_of_this_worker = this;
+  const Clock::Steady now = options.clock->steady_now();
+  std::unique_lock lock(mutex_);
+  --figures_.queued;
+  if (discarding_) {
+    ++figures_.discarded;
+    if (task->result() != nullptr) settle(*task->result(), discarded_error());
+    return;
+  }
+  ++figures_.running;
+  ++figures_.started;
+  const std::chrono::nanoseconds waited = now - task->accepted;
+  figures_.wait_total += waited;
+  figures_.wait_max = std::max(figures_.wait_max, waited);
+  lock.unlock();
+
+  room_.notify_one();
+  std::exception_ptr failure = run(*task);
+  finish(std::move(task), std::move(failure), Place::worker);
+}
+
+void Core::run_in_caller(std::unique_ptr<Task> task) {
+  std::exception_ptr failure = run(*task);
+  finish(std::move(task), std::move(failure), Place::caller);
+}
+
+std::exception_ptr Core::run(Task& task) {
+  try {
+    boundary.run(task.options(), [&task] { task.run(); });
+  } catch (...) {  // the thread's entry: beyond this there is only the end of the process
+    return std::current_exception();
+  }
+  return nullptr;
+}
+
+void Core::finish(std::unique_ptr<Task> task, std::exception_ptr failure, Place place) {
+  const std::shared_ptr<Result> result = task->result();
+  if (failure != nullptr && result == nullptr) report(*task, failure);
+  task.reset();  // what it holds is gone before anybody may think that the pool is idle
+  const std::scoped_lock lock(mutex_);
+  ++(failure == nullptr ? figures_.done : figures_.failed);
+  if (place == Place::caller) {
+    --in_callers_;
+    ++figures_.ran_in_caller;
+  } else {
+    --figures_.running;
+  }
+  if (result != nullptr) settle(*result, std::move(failure));
+  if (is_idle()) idle_.notify_all();
+}
+
+void Core::report(const Task& task, const std::exception_ptr& failure) const {
+  if (options.on_failure) {
+    options.on_failure(task.options().name, failure);
+    return;
+  }
+  const std::string_view name = task.options().name;
+  std::fprintf(stderr, "carrel: task '%.*s' of %s failed: %s\n", static_cast<int>(name.size()),
+               name.data(), quoted_name().c_str(), scope::text_of(failure).c_str());
+}
+
+bool Core::drain(Clock::Steady deadline) {
+  if (on_own_worker())
+    throw Error("pool.deadlock", "a task of " + quoted_name() + " would wait for its own end");
+  std::unique_lock lock(mutex_);
+  closed_ = true;
+  room_.notify_all();
+  return idle_.wait_until(lock, deadline, [this] { return is_idle(); });
+}
+
+void Core::discard_queued() {
+  CARREL_ASSERT(!on_own_worker(), quoted_name() + " destroyed by one of its own tasks");
+  const std::scoped_lock lock(mutex_);
+  closed_ = true;
+  discarding_ = true;
+  room_.notify_all();
+}
+
+void Core::wait_for(Result& result) {
+  std::unique_lock lock(mutex_);
+  if (!result.settled_ && on_own_worker()) {
+    if (workers_waiting_ + 1 >= options.threads)
+      throw Error("pool.deadlock",
+                  "all " + std::to_string(options.threads) + " workers of " + quoted_name() +
+                      " would wait for tasks of the pool, and none would run them");
+    ++workers_waiting_;
+    ++result.workers_waiting_;
+  }
+  result.settled_now_.wait(lock, [&result] { return result.settled_; });
+  if (result.failure_ != nullptr) std::rethrow_exception(result.failure_);
+}
+
+void Core::settle(Result& result, std::exception_ptr failure) noexcept {
+  result.settled_ = true;
+  result.failure_ = std::move(failure);
+  // Counted here and not by those who wake up: they wait no more, though they may not run yet.
+  workers_waiting_ -= std::exchange(result.workers_waiting_, 0);
+  result.settled_now_.notify_all();
+}
+
+bool Core::settled(const Result& result) const noexcept {
+  const std::scoped_lock lock(mutex_);
+  return result.settled_;
+}
+
+WorkerPoolStatistics Core::statistics() const {
+  const std::scoped_lock lock(mutex_);
+  return figures_;
+}
+
+void Result::wait() {
+  core_->wait_for(*this);
+}
+bool Result::ready() const noexcept {
+  return core_->settled(*this);
+}
+}  // namespace carrel::pool

@@ -1,0 +1,86 @@
+#include "carrel/pool/worker_pool.h"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "carrel/base/assert.h"
+#include "carrel/base/error.h"
+#include "pool/core.h"
+
+namespace carrel {
+
+// Asio's pool, which keeps the queue and the threads.
+class WorkerPool::Threads {
+ public:
+  explicit Threads(std::size_t count) : pool_(count) {}
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+  ~Threads() { pool_.join(); }  // runs what is queued; the core drops it
+
+  void post(std::shared_ptr<pool::Core> core, std::unique_ptr<pool::Task> task) {
+    boost::asio::post(pool_, [core = std::move(core), task = std::move(task)]() mutable {
+      core->run_on_worker(std::move(task));
+    });
+  }
+
+ private:
+  boost::asio::thread_pool pool_;
+};
+
+WorkerPool::WorkerPool(WorkerPoolOptions options)
+    : core_(std::make_shared<pool::Core>(std::move(options))),
+      threads_(std::make_unique<Threads>(core_->options.threads)) {}
+
+WorkerPool::~WorkerPool() {
+  core_->discard_queued();
+  threads_.reset();
+}
+
+ScopeOptions WorkerPool::named(ScopeOptions options) const {
+  if (options.name.empty()) options.name = core_->options.name;
+  return options;
+}
+
+WorkerPool::Answer WorkerPool::accept(std::unique_ptr<pool::Task> task) {
+  using Admission = pool::Core::Admission;
+  task->accepted = core_->options.clock->steady_now();
+  switch (core_->admit()) {
+    case Admission::queue:
+      threads_->post(core_, std::move(task));
+      return Answer::accepted;
+    case Admission::run_here:
+      core_->run_in_caller(std::move(task));
+      return Answer::accepted;
+    case Admission::closed:
+      return Answer::closed;
+    case Admission::full:
+      break;
+  }
+  return Answer::full;
+}
+
+void WorkerPool::require(Answer answer) const {
+  const std::string pool = "pool '" + core_->options.name + "'";
+  if (answer == Answer::full)
+    throw Error("pool.full",
+                pool + " has " + std::to_string(core_->options.queue_max) +
+                    " tasks queued, and no room for another",
+                {.retryable = true});
+  if (answer == Answer::closed)
+    throw Error("pool.closed", pool + " is draining and takes no more tasks", {.retryable = true});
+}
+
+bool WorkerPool::drain(Clock::Steady deadline) {
+  return core_->drain(deadline);
+}
+WorkerPoolStatistics WorkerPool::stats() const {
+  return core_->statistics();
+}
+const Boundary& WorkerPool::boundary() const noexcept {
+  return core_->boundary;
+}
+std::string_view WorkerPool::name() const noexcept {
+  return core_->options.name;
+}
+
+}  // namespace carrel

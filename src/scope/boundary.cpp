@@ -1,0 +1,154 @@
+#include "carrel/scope/boundary.h"
+
+#include <atomic>
+#include <cstdio>
+#include <exception>
+#include <mutex>
+#include <vector>
+
+#include "carrel/base/assert.h"
+#include "scope/exception_text.h"
+#include "scope/striped_counters.h"
+
+namespace carrel {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kBetweenLines = 1s;  // of the default printer
+// A removed leftover's destructor may leave others: as often as a thread's map tries at its exit.
+constexpr int kClearRounds = 8;
+
+std::string describe(const Leftover& leftover) {
+  return "task '" + leftover.task + "' left '" + leftover.variable + "' (" + leftover.type + ", " +
+         std::to_string(leftover.bytes) + " bytes) on its thread after " +
+         std::to_string(
+             std::chrono::duration_cast<std::chrono::microseconds>(leftover.task_age).count()) +
+         " us";
+}
+
+std::string describe(std::span<const Leftover> leftovers) {
+  std::string text;
+  for (const Leftover& leftover : leftovers) {
+    if (!text.empty()) text += "; ";
+    text += describe(leftover);
+  }
+  return text;
+}
+
+}  // namespace
+
+struct Boundary::Figures {
+  static constexpr std::size_t kTotalNs = ScopeTimes::kBounds.size() + 1;
+
+  scope::StripedCounters<kTotalNs + 1> times;  // a counter per bound, then the sum
+  std::atomic<std::uint64_t> leftovers{0};
+  std::atomic<std::uint64_t> printer_failures{0};
+  std::atomic<Clock::Steady::rep> next_line{Clock::Steady::min().time_since_epoch().count()};
+  std::atomic<std::uint64_t> unprinted{0};
+  mutable std::mutex mutex_;
+  std::map<std::string, std::uint64_t> by_variable;  // guarded by mutex_
+
+  void count_time(std::chrono::nanoseconds open) noexcept {
+    std::size_t bucket = 0;
+    while (bucket < ScopeTimes::kBounds.size() && open > ScopeTimes::kBounds[bucket]) ++bucket;
+    times.add(bucket, 1);
+    times.add(kTotalNs, static_cast<std::uint64_t>(open.count()));
+  }
+
+  void count_leftovers(std::span<const Leftover> found) {
+    leftovers.fetch_add(found.size(), std::memory_order_relaxed);
+    const std::scoped_lock lock(mutex_);
+    for (const Leftover& leftover : found) ++by_variable[leftover.variable];
+  }
+
+  // Whether a line may be printed now: then how many were not, since the last one.
+  std::optional<std::uint64_t> may_print(Clock::Steady now) noexcept {
+    auto next = next_line.load(std::memory_order_relaxed);
+    const bool printing =
+        now.time_since_epoch().count() >= next &&
+        next_line.compare_exchange_strong(next, (now + kBetweenLines).time_since_epoch().count(),
+                                          std::memory_order_relaxed);
+    if (printing) return unprinted.exchange(0, std::memory_order_relaxed);
+    unprinted.fetch_add(1, std::memory_order_relaxed);
+    return std::nullopt;
+  }
+};
+
+Boundary::Boundary(BoundaryOptions options)
+    : options_(std::move(options)), figures_(std::make_unique<Figures>()) {}
+
+Boundary::~Boundary() = default;
+
+Boundary::Audit::Audit(Boundary& boundary, const ScopeOptions& options) noexcept
+    : boundary_(boundary), options_(options), mark_(local::mark_audit()) {}
+
+Boundary::Audit::~Audit() {
+  const Clock::Steady now = options_.clock->steady_now();
+  boundary_.figures_->count_time(now - started_);
+  if (boundary_.options_.audit != AuditPolicy::off && local::changed_since(mark_)) [[unlikely]]
+    boundary_.audit(mark_, options_.name, now - started_, now);
+}
+
+void Boundary::audit(local::AuditMark mark, const ScopeName& task, std::chrono::nanoseconds age,
+                     Clock::Steady now) noexcept {
+  std::vector<Leftover> found;
+  for (int round = 0; round < kClearRounds; ++round) {
+    const std::vector<local::ValueRecord> values = local::values_since(mark);
+    for (const local::ValueRecord& value : values)
+      found.push_back({value.variable, value.type, value.bytes, std::string(task.view()), age});
+    if (values.empty() || options_.audit != AuditPolicy::clear) break;
+    // Newest first, as at the thread's exit: a later value may use an earlier one.
+    for (auto value = values.rbegin(); value != values.rend(); ++value)
+      local::remove_value(value->key);
+  }
+  if (found.empty()) return;
+  figures_->count_leftovers(found);
+  report(found, now);
+  CARREL_ASSERT(options_.audit != AuditPolicy::abort, describe(found));
+}
+
+void Boundary::report(std::span<const Leftover> found, Clock::Steady now) noexcept {
+  try {
+    if (options_.on_leftover) {
+      options_.on_leftover(found);
+    } else if (const auto unprinted = figures_->may_print(now)) {
+      const std::string more =
+          *unprinted == 0 ? "" : " (and " + std::to_string(*unprinted) + " tasks before)";
+      std::fprintf(stderr, "carrel: %s%s\n", describe(found).c_str(), more.c_str());
+    }
+  } catch (...) {
+    // The printer is the user's: its failure must not become the task's.
+    const std::string what = scope::text_of(std::current_exception());
+    figures_->printer_failures.fetch_add(1, std::memory_order_relaxed);
+    std::fprintf(stderr, "carrel: on_leftover threw: %s\n", what.c_str());
+  }
+}
+
+std::uint64_t Boundary::tasks() const noexcept {
+  std::uint64_t tasks = 0;
+  for (const std::uint64_t count : scope_times().counts) tasks += count;
+  return tasks;
+}
+
+std::uint64_t Boundary::leftovers() const noexcept {
+  return figures_->leftovers.load(std::memory_order_relaxed);
+}
+
+std::uint64_t Boundary::printer_failures() const noexcept {
+  return figures_->printer_failures.load(std::memory_order_relaxed);
+}
+
+std::map<std::string, std::uint64_t> Boundary::leftovers_by_variable() const {
+  const std::scoped_lock lock(figures_->mutex_);
+  return figures_->by_variable;
+}
+
+ScopeTimes Boundary::scope_times() const noexcept {
+  ScopeTimes times;
+  for (std::size_t i = 0; i < times.counts.size(); ++i) times.counts[i] = figures_->times.sum(i);
+  times.total = std::chrono::nanoseconds(figures_->times.sum(Figures::kTotalNs));
+  return times;
+}
+
+}  // namespace carrel

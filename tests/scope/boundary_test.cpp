@@ -1,0 +1,254 @@
+#include "carrel/scope/boundary.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "carrel/local/thread_local.h"
+#include "carrel/scope/request_local.h"
+
+namespace carrel {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Journal {
+  std::vector<Leftover> leftovers;
+  std::function<void(std::span<const Leftover>)> printer() {
+    return [this](std::span<const Leftover> found) {
+      leftovers.insert(leftovers.end(), found.begin(), found.end());
+    };
+  }
+};
+
+TEST(Boundary, RunsATaskInAScopeOfItsOwnAndReturnsWhatItReturns) {
+  Boundary boundary;
+  int number = 5;
+  int& reference = boundary.run({.name = "task"}, [&]() -> int& {
+    EXPECT_EQ(Scope::current()->name(), "task");
+    return number;
+  });
+  EXPECT_EQ(&reference, &number);
+  EXPECT_EQ(Scope::current(), nullptr);
+  EXPECT_EQ(boundary.tasks(), 1U);
+  EXPECT_EQ(boundary.leftovers(), 0U);
+}
+
+TEST(Boundary, ClearIsThePolicyByDefaultAndLeavesNothing) {
+  Journal journal;
+  ManualClock clock;
+  ThreadLocal<std::string> tenant{{.name = "tenant"}};
+  Boundary boundary({.on_leftover = journal.printer()});
+  boundary.run({.name = "GET /orders", .clock = &clock}, [&] {
+    tenant.set("acme");
+    clock.advance(250ms);
+  });
+  EXPECT_EQ(tenant.peek(), nullptr);
+  ASSERT_EQ(journal.leftovers.size(), 1U);
+  const Leftover& leftover = journal.leftovers.front();
+  EXPECT_EQ(leftover.variable, "tenant");
+  EXPECT_NE(leftover.type.find("basic_string"), std::string::npos) << leftover.type;
+  EXPECT_EQ(leftover.bytes, sizeof(std::string));
+  EXPECT_EQ(leftover.task, "GET /orders");
+  EXPECT_EQ(leftover.task_age, 250ms);
+}
+
+TEST(Boundary, ReportLeavesTheValueAndDoesNotBlameTheNextTask) {
+  Journal journal;
+  ThreadLocal<int> marker{{.name = "marker"}};
+  Boundary boundary({.audit = AuditPolicy::report, .on_leftover = journal.printer()});
+  boundary.run({.name = "first"}, [&] { marker.set(1); });
+  boundary.run({.name = "second"}, [&] { EXPECT_EQ(marker.get(), 1) << "report changes nothing"; });
+  boundary.run({.name = "third"}, [&] { marker.set(3); });  // replaced: its own
+  ASSERT_EQ(journal.leftovers.size(), 2U);
+  EXPECT_EQ(journal.leftovers[0].task, "first");
+  EXPECT_EQ(journal.leftovers[1].task, "third");
+  EXPECT_EQ(boundary.leftovers(), 2U);
+  EXPECT_EQ(boundary.leftovers_by_variable(),
+            (std::map<std::string, std::uint64_t>{{"marker", 2}}));
+}
+
+TEST(Boundary, OffDoesNotLook) {
+  ThreadLocal<int> marker{{.name = "marker"}};
+  Boundary boundary({.audit = AuditPolicy::off});
+  boundary.run({}, [&] { marker.set(1); });
+  EXPECT_EQ(boundary.leftovers(), 0U);
+  EXPECT_NE(marker.peek(), nullptr);
+}
+
+TEST(BoundaryDeathTest, AbortNamesTheTaskAndTheVariable) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        ThreadLocal<int> marker{{.name = "marker"}};
+        Boundary boundary({.audit = AuditPolicy::abort});
+        boundary.run({.name = "bad task"}, [&] { marker.set(1); });
+      },
+      "task 'bad task' left 'marker' \\(int, 4 bytes\\)");
+}
+
+TEST(Boundary, WhatATaskTookAwayAgainIsNoLeftover) {
+  Journal journal;
+  ThreadLocal<int> marker{{.name = "marker"}};
+  Boundary boundary({.on_leftover = journal.printer()});
+  boundary.run({}, [&] {
+    marker.set(1);
+    marker.remove();
+    const auto bound = marker.bind(2);
+  });
+  EXPECT_TRUE(journal.leftovers.empty());
+}
+
+TEST(Boundary, DeclaredCachesAreNoLeftovers) {
+  Journal journal;
+  ThreadLocal<std::vector<int>> cache{{.name = "cache", .lifetime = Lifetime::thread}};
+  Boundary boundary({.on_leftover = journal.printer()});
+  for (int i = 0; i < 3; ++i) boundary.run({}, [&] { cache.get().push_back(i); });
+  EXPECT_TRUE(journal.leftovers.empty());
+  EXPECT_EQ(cache.get().size(), 3U);
+}
+
+TEST(Boundary, ValuesOfTheScopeAreGoneBeforeTheAudit) {
+  struct LeavesOneBehind {
+    ThreadLocal<int>* marker = nullptr;
+    ~LeavesOneBehind() {
+      if (marker != nullptr) marker->set(1);
+    }
+  };
+  Journal journal;
+  ThreadLocal<int> marker{{.name = "marker"}};
+  const RequestLocal<std::unique_ptr<LeavesOneBehind>> held{"held"};
+  Boundary boundary({.on_leftover = journal.printer()});
+  boundary.run({.name = "task"}, [&] {
+    held.set(std::make_unique<LeavesOneBehind>());
+    held.get()->marker = &marker;
+  });
+  ASSERT_EQ(journal.leftovers.size(), 1U) << "a destructor of the scope's belongs to the task";
+  EXPECT_EQ(marker.peek(), nullptr);
+}
+
+TEST(Boundary, ALeftoverWhoseDestructorLeavesAnotherIsClearedToo) {
+  struct Chain {
+    ThreadLocal<int>* next = nullptr;
+    ~Chain() {
+      if (next != nullptr) next->set(1);
+    }
+  };
+  Journal journal;
+  ThreadLocal<int> second{{.name = "second"}};
+  ThreadLocal<std::unique_ptr<Chain>> first{{.name = "first"}};
+  Boundary boundary({.on_leftover = journal.printer()});
+  boundary.run({}, [&] {
+    first.set(std::make_unique<Chain>());
+    first.get()->next = &second;
+  });
+  EXPECT_EQ(second.peek(), nullptr);
+  EXPECT_EQ(journal.leftovers.size(), 2U);
+}
+
+TEST(Boundary, ATaskThatThrowsIsAuditedAllTheSame) {
+  Journal journal;
+  ThreadLocal<int> marker{{.name = "marker"}};
+  Boundary boundary({.on_leftover = journal.printer()});
+  EXPECT_THROW(boundary.run({.name = "throws"},
+                            [&] {
+                              marker.set(1);
+                              throw std::runtime_error("out");
+                            }),
+               std::runtime_error);
+  EXPECT_EQ(journal.leftovers.size(), 1U);
+  EXPECT_EQ(marker.peek(), nullptr);
+  EXPECT_EQ(Scope::current(), nullptr);
+}
+
+TEST(Boundary, SurvivesAThrowingPrinter) {
+  ThreadLocal<int> marker{{.name = "marker"}};
+  Boundary boundary({.on_leftover = [](std::span<const Leftover>) {
+    throw std::runtime_error("broken printer");
+  }});
+  testing::internal::CaptureStderr();
+  const int result = boundary.run({}, [&] {
+    marker.set(1);
+    return 7;
+  });
+  EXPECT_EQ(result, 7);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("broken printer"), std::string::npos);
+  EXPECT_EQ(boundary.printer_failures(), 1U);
+  EXPECT_EQ(boundary.leftovers(), 1U);
+  EXPECT_EQ(marker.peek(), nullptr);
+}
+
+TEST(Boundary, ANestedOneAnswersForItsOwnTaskOnly) {
+  Journal outer_journal;
+  Journal inner_journal;
+  ThreadLocal<int> outer_marker{{.name = "outer_marker"}};
+  ThreadLocal<int> inner_marker{{.name = "inner_marker"}};
+  Boundary outer({.on_leftover = outer_journal.printer()});
+  Boundary inner({.on_leftover = inner_journal.printer()});
+  outer.run({.name = "outer"}, [&] {
+    outer_marker.set(1);
+    inner.run({.name = "inner"}, [&] { inner_marker.set(1); });
+    EXPECT_NE(outer_marker.peek(), nullptr) << "the inner boundary must not clear the caller's";
+  });
+  ASSERT_EQ(inner_journal.leftovers.size(), 1U);
+  EXPECT_EQ(inner_journal.leftovers[0].variable, "inner_marker");
+  ASSERT_EQ(outer_journal.leftovers.size(), 1U);
+  EXPECT_EQ(outer_journal.leftovers[0].variable, "outer_marker");
+}
+
+TEST(Boundary, TheDefaultPrinterWritesOneLineASecond) {
+  ManualClock clock;
+  ThreadLocal<int> marker{{.name = "marker"}};
+  Boundary boundary;
+  const auto leave_one = [&] {
+    boundary.run({.name = "task", .clock = &clock}, [&] { marker.set(1); });
+  };
+  testing::internal::CaptureStderr();
+  for (int i = 0; i < 5; ++i) leave_one();
+  clock.advance(1s);
+  leave_one();
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "carrel: task 'task' left 'marker' (int, 4 bytes) on its thread after 0 us\n"
+            "carrel: task 'task' left 'marker' (int, 4 bytes) on its thread after 0 us"
+            " (and 4 tasks before)\n");
+  EXPECT_EQ(boundary.leftovers(), 6U);
+}
+
+TEST(Boundary, CountsExactlyFromManyThreads) {
+  ThreadLocal<int> a{{.name = "a"}};
+  ThreadLocal<int> b{{.name = "b"}};
+  Boundary boundary({.on_leftover = [](std::span<const Leftover>) {}});
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 8; ++t)
+      threads.emplace_back([&] {
+        for (int i = 0; i < 500; ++i)
+          boundary.run({.name = "task"}, [&] {
+            if (i % 2 == 0) a.set(i);
+            if (i % 5 == 0) b.set(i);
+          });
+      });
+  }
+  EXPECT_EQ(boundary.tasks(), 4000U);
+  EXPECT_EQ(boundary.leftovers_by_variable(),
+            (std::map<std::string, std::uint64_t>{{"a", 2000}, {"b", 800}}));
+  EXPECT_EQ(boundary.leftovers(), 2800U);
+}
+
+TEST(Boundary, KeepsTheTimesOfItsScopes) {
+  ManualClock clock;
+  Boundary boundary;
+  for (const auto lasting : {5us, 50us, 50us})
+    boundary.run({.clock = &clock}, [&] { clock.advance(lasting); });
+  boundary.run({.clock = &clock}, [&] { clock.advance(1min); });
+  const ScopeTimes times = boundary.scope_times();
+  EXPECT_EQ(times.counts, (std::array<std::uint64_t, 8>{1, 2, 0, 0, 0, 0, 0, 1}));
+  EXPECT_EQ(times.total, 105us + 1min);
+}
+
+}  // namespace
+}  // namespace carrel
