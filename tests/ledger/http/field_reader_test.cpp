@@ -40,12 +40,11 @@ TEST(FieldReader, NotesEveryMistakeWithItsPlace) {
   for (FieldReader& leg : fields.objects("legs")) EXPECT_EQ(leg.text("side"), "");
   fields.reject("name", "is taken");
   fields.expect_no_more();
-  EXPECT_EQ(noted_in(body), (std::vector<std::string>{
-                                "name must be a string", "party is required",
-                                "count must be a whole number", "keys[1] must be a string",
-                                "more is required", "legs[1] must be an object",
-                                "legs[0].side must be a string", "name is taken",
-                                "tpyo is not known here"}));
+  EXPECT_EQ(noted_in(body),
+            (std::vector<std::string>{
+                "name must be a string", "party is required", "count must be a whole number",
+                "keys[1] must be a string", "more is required", "legs[1] must be an object",
+                "legs[0].side must be a string", "name is taken", "tpyo is not known here"}));
   EXPECT_EQ(body.problem()->status, 400u);
   EXPECT_EQ(body.problem()->code, "invalid_request");
 }

@@ -1,5 +1,5 @@
-// RunningService: the whole service in this process, on a free port and fresh books, with verbs that
-// read like a client's.
+// RunningService: the whole service in this process, on a free port and fresh books, with verbs
+// that read like a client's.
 //
 // When a test ends it drains the service and asks the boundary whether any request left something
 // on a worker.
@@ -72,9 +72,9 @@ class RunningService : public testing::Test {
   static std::string voucher(const std::string& kind, const std::string& from,
                              const std::string& to, const std::string& amount,
                              const std::string& more = "") {
-    return R"({"kind":")" + kind + R"(","currency":"CNY")" + more +
-           R"(,"legs":[{"account":")" + from + R"(","side":"debit","amount":")" + amount +
-           R"("},{"account":")" + to + R"(","side":"credit","amount":")" + amount + R"("}]})";
+    return R"({"kind":")" + kind + R"(","currency":"CNY")" + more + R"(,"legs":[{"account":")" +
+           from + R"(","side":"debit","amount":")" + amount + R"("},{"account":")" + to +
+           R"(","side":"credit","amount":")" + amount + R"("}]})";
   }
   std::string balance(const std::string& account, std::string_view in = "consumer") const {
     return get("/v1/accounts/" + account, in).member("balance");

@@ -102,9 +102,8 @@ TEST_F(VoucherApi, SaysWhichRuleRefused) {
 }
 
 TEST_F(VoucherApi, RefusesWhatIsNoVoucher) {
-  const std::string legs =
-      R"("legs":[{"account":"house/1002","side":"debit","amount":"5"},)"
-      R"({"account":"alice/2001","side":"credit","amount":"5"}])";
+  const std::string legs = R"("legs":[{"account":"house/1002","side":"debit","amount":"5"},)"
+                           R"({"account":"alice/2001","side":"credit","amount":"5"}])";
   const std::string good = R"({"kind":"credit","currency":"CNY",)" + legs;
   struct {
     const char* what;
@@ -133,8 +132,7 @@ TEST_F(VoucherApi, RefusesWhatIsNoVoucher) {
       {"original without refund", good + R"(,"original":"k"})", 400, "original_unexpected"},
       {"unknown account", voucher("credit", "house/1002", "nobody/2001", "5"), 404,
        "account_not_found"},
-      {"negative", voucher("credit", "house/1002", "alice/2001", "-5"), 400,
-       "amount_not_positive"},
+      {"negative", voucher("credit", "house/1002", "alice/2001", "-5"), 400, "amount_not_positive"},
   };
   for (const auto& refused : table) {
     SCOPED_TRACE(refused.what);
