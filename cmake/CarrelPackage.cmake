@@ -58,6 +58,3 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/carrelConfigVersion.cmake
 install(FILES ${PROJECT_BINARY_DIR}/carrelConfig.cmake
               ${PROJECT_BINARY_DIR}/carrelConfigVersion.cmake
         DESTINATION ${package_dir} COMPONENT base)
-if(TARGET carrel_program)
-  install(TARGETS carrel_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
-endif()
