@@ -1,0 +1,165 @@
+// ThreadLocalMap: the table from variables to the values of one thread. Internal: use ThreadLocal.
+//
+// Two levels. The first is sixteen direct-mapped entries inside the map itself, and the thread's
+// map lies in its thread-local block, so that a hit costs one thread-pointer-relative comparison
+// and one load. What finds its place there taken goes to a table on the heap: open addressing with
+// linear probing, a power of two from 16, grown past two thirds, halved below an eighth, and gone
+// when empty. Removing repairs the probe run (no tombstones).
+//
+// The insertion log keeps the keys in the order of first initialisation. Teardown walks it
+// backwards; its tail since a task began is what the audit looks at.
+//
+// Threads: written and read by its owner alone; no member is atomic but the published figures.
+// Lifetime: trivially destructible, since it outlives every destructor of its thread; its owner
+// calls release_memory(). Errors: only reserve() allocates and may throw; nothing else does.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "carrel/local/key.h"
+
+namespace carrel::local {
+
+struct Cell;
+
+class ThreadLocalMap {
+ public:
+  constexpr ThreadLocalMap() noexcept = default;
+  ThreadLocalMap(const ThreadLocalMap&) = delete;
+  ThreadLocalMap& operator=(const ThreadLocalMap&) = delete;
+
+  // The hot path, in two inlined steps: first level, then the heap table's home place.
+  [[nodiscard]] const Entry& first(const Place& place) const noexcept {
+    return at(first_, place.first);
+  }
+  [[nodiscard]] const Entry& home(const Place& place) const noexcept {
+    return at(table_, place.home & table_mask_);
+  }
+
+  // The value of the variable at `place`, or nullptr. Clears the stale entries that it meets.
+  [[nodiscard]] void* find(const Place& place) noexcept {
+    if (const Entry& entry = first(place); entry.key == place.key) [[likely]]
+      return entry.value;
+    if (const Entry& entry = home(place); entry.key == place.key) [[likely]]
+      return entry.value;
+    return probe(place);
+  }
+
+  // Makes room for one more entry at `place`. Throws std::bad_alloc; the map is then as it was.
+  void reserve(const Place& place);
+  // Adds an entry that is not there yet; reserve() has just made the room.
+  void insert(const Place& place, void* value) noexcept;
+  // Takes the variable's entry out, if there is one. Never touches the value or its cell, which
+  // may be gone already when the variable is.
+  void erase(const Place& place) noexcept;
+
+  // Whether other threads have destroyed variables of which this map still has keys.
+  [[nodiscard]] bool has_stale() const noexcept {
+    // Relaxed: a hint. The generation that tells which entries are stale is read on its own, and a
+    // key that is not cleared now is cleared by the next insertion.
+    return stale_.load(std::memory_order_relaxed) != 0;
+  }
+  // Clears stale entries: all of them in a small table or when they are many, else a number
+  // logarithmic in the capacity, from where the last call ended.
+  void clear_stale() noexcept;
+  // The values of dead variables that this map owns and that clearing has found, linked by
+  // `Cell::next`. The caller destroys them once no operation on the map is under way.
+  [[nodiscard]] Cell* take_unowned() noexcept;
+  // Called by the thread that destroys a variable of which this map holds a key.
+  void count_stale() noexcept { stale_.fetch_add(1, std::memory_order_relaxed); }
+
+  // --- the insertion log ---
+  [[nodiscard]] std::uint32_t log_size() const noexcept { return log_size_; }
+  // The n-th key in order of first initialisation; empty if that one was removed.
+  [[nodiscard]] Key log_key(std::uint32_t index) const noexcept { return log_[index]; }
+  // While a teardown walks the log its indexes must stand still.
+  void hold_log_still(bool still) noexcept { log_still_ = still; }
+  // Drops the records of entries that are no more. Not while the log is held still.
+  void compact_log() noexcept;
+  // Where the record of the variable's entry is, which there must be.
+  [[nodiscard]] std::uint32_t log_index(const Place& place) noexcept;
+
+  // --- what the audit compares ---
+  // Counts creations and replacements of values that the audit looks at.
+  [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
+  [[nodiscard]] std::uint64_t last_replacement() const noexcept { return replaced_; }
+  std::uint64_t next_sequence() noexcept { return ++sequence_; }
+  void note_replacement(std::uint64_t sequence) noexcept { replaced_ = sequence; }
+
+  // --- figures; count() and capacity() may be read by other threads ---
+  [[nodiscard]] std::uint32_t count() const noexcept {
+    // Relaxed: a figure that was right at some moment is all that readers are promised.
+    return count_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint32_t capacity() const noexcept {
+    return Place::kFirstLevel + capacity_.load(std::memory_order_relaxed);  // as count()
+  }
+  [[nodiscard]] std::uint32_t stale() const noexcept {
+    return stale_.load(std::memory_order_relaxed);  // as count()
+  }
+
+  // Gives the memory of an empty map back.
+  void release_memory() noexcept;
+  // In a forked child, where others have counted what is not so here.
+  void recount_stale() noexcept;
+
+ private:
+  static constexpr std::uint32_t kCapacityMin = 16;
+  // Stands in for a table that is not there, so that the hot path need not ask.
+  static const Entry kNoTable[1];
+
+  template <class E>
+  [[nodiscard]] static E& at(E* table, std::uint32_t byte_offset) noexcept {
+    using Byte = std::conditional_t<std::is_const_v<E>, const std::byte, std::byte>;
+    return *reinterpret_cast<E*>(reinterpret_cast<Byte*>(table) + byte_offset);
+  }
+  // An entry for the owner to change, and the index of its record in the log. The indexes lie apart
+  // from the entries (in the heap's table: behind them), so that a hit reads 16 bytes only.
+  struct Home {
+    Entry* entry = nullptr;
+    std::uint32_t* log_index = nullptr;
+  };
+  [[nodiscard]] std::uint32_t heap_capacity() const noexcept {
+    return capacity_.load(std::memory_order_relaxed);  // the owner reads what it wrote itself
+  }
+  [[nodiscard]] Home first_home(std::uint32_t index) noexcept {
+    return {&first_[index], &first_log_index_[index]};
+  }
+  [[nodiscard]] Home heap_home(std::uint32_t index) noexcept;
+  [[nodiscard]] bool is_stale(Key key) const noexcept;
+  [[nodiscard]] void* probe(const Place& place) noexcept;
+  [[nodiscard]] Home find_home(const Place& place) noexcept;
+  void add_to_table(Entry entry, std::uint32_t log_index) noexcept;
+  void repair_run_from(std::uint32_t hole) noexcept;
+  void remove_home(Home home) noexcept;
+  void drop_stale(Home home) noexcept;
+  void clear_log_at(std::uint32_t index) noexcept;
+  void reserve_table();
+  void reserve_log();
+  [[nodiscard]] bool resize_table(std::uint32_t capacity) noexcept;
+  [[nodiscard]] bool resize_log(std::uint32_t capacity) noexcept;
+  void shrink() noexcept;
+  void add_count(std::uint32_t by) noexcept;
+
+  Entry first_[Place::kFirstLevel];
+  const Entry* table_ = kNoTable;
+  std::uint32_t table_mask_ = 0;  // in bytes
+  std::uint32_t table_used_ = 0;
+  std::atomic<std::uint32_t> capacity_{0};  // of the heap table
+  std::atomic<std::uint32_t> count_{0};     // entries of both levels, stale ones included
+  std::atomic<std::uint32_t> stale_{0};     // raised by others, lowered by the owner
+  std::uint32_t sweep_from_ = 0;
+  std::uint32_t first_log_index_[Place::kFirstLevel] = {};
+  Key* log_ = nullptr;
+  std::uint32_t log_size_ = 0;
+  std::uint32_t log_capacity_ = 0;
+  bool log_still_ = false;
+  std::uint64_t sequence_ = 0;
+  std::uint64_t replaced_ = 0;
+  Cell* unowned_ = nullptr;
+};
+
+}  // namespace carrel::local

@@ -1,0 +1,137 @@
+// Variable: what a ThreadLocal<T> is without its T: a slot in the process's table of variables, and
+// the type-free half of every operation. Internal to the local layer.
+//
+// Threads: as ThreadLocal. Lifetime: constructing takes a slot, destroying destroys every thread's
+// value (or leaves them to their owners) and gives the slot back. Errors: std::bad_alloc.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+
+#include "carrel/local/cell.h"
+#include "carrel/local/key.h"
+#include "carrel/local/options.h"
+#include "carrel/local/thread_block.h"
+
+namespace carrel::local {
+
+struct Slot;
+
+// What is known of a variable. Read by other threads under its slot's lock, and constant meanwhile.
+// Held by the variable itself, so that the code it points to is that of the library which the
+// variable lives in, and not of whichever library happened to insert a value.
+struct VariableInfo {
+  std::string_view name;
+  std::string_view type;
+  void (*destroy)(void*) noexcept = nullptr;
+  std::uint32_t size = 0;
+  std::uint32_t align = 0;
+  Reclaim reclaim = Reclaim::eager;
+  Lifetime lifetime = Lifetime::task;
+  bool visited = false;  // for_each_thread may pin its values
+};
+
+// The text between "T = " and the end, in the compiler's own spelling of this function.
+template <class T>
+[[nodiscard]] constexpr std::string_view type_name() noexcept {
+  constexpr std::string_view text = __PRETTY_FUNCTION__;
+  constexpr std::size_t begin = text.find("T = ") + 4;
+  constexpr std::size_t end = text.find_first_of(";]", begin);
+  return text.substr(begin, end - begin);
+}
+
+template <class T>
+void destroy_value(void* value) noexcept {
+  std::destroy_at(static_cast<T*>(value));
+}
+
+template <class T>
+[[nodiscard]] constexpr VariableInfo describe_variable(std::string_view name, Reclaim reclaim,
+                                                       Lifetime lifetime, bool visited) noexcept {
+  VariableInfo info{.name = name,
+                    .type = type_name<T>(),
+                    .size = sizeof(T),
+                    .align = alignof(T),
+                    .reclaim = reclaim,
+                    .lifetime = lifetime,
+                    .visited = visited};
+  if constexpr (!std::is_trivially_destructible_v<T>) info.destroy = &destroy_value<T>;
+  return info;
+}
+
+// Takes a slot for the variable that `info` describes. `info` stays where it is.
+struct Registration {
+  Key key;
+  Slot* slot = nullptr;
+};
+[[nodiscard]] Registration register_variable(const VariableInfo& info);
+// Destroys all values (Reclaim::eager) or leaves them to their owners, and gives the slot back.
+void retire_variable(Slot& slot, Key key) noexcept;
+
+// A value in the making: its memory, until publish() puts it into this thread's map. One that is
+// not published gives the memory back, and destroys the value if there is one.
+class NewValue {
+ public:
+  // Takes the memory. Throws std::bad_alloc; stops the program if the variable is dead.
+  NewValue(const Place& place, Slot& slot, const VariableInfo& info);
+  NewValue(const NewValue&) = delete;
+  NewValue& operator=(const NewValue&) = delete;
+  ~NewValue();
+
+  [[nodiscard]] void* memory() noexcept { return cell_->value(); }
+  void constructed() noexcept { constructed_ = true; }
+  // Returns the variable's value: this one, or the one that its own construction has put there
+  // meanwhile, in which case this one goes. Throws std::bad_alloc; the map is then as it was.
+  [[nodiscard]] void* publish();
+
+ private:
+  Place place_;
+  Slot& slot_;
+  const VariableInfo& info_;
+  Cell* cell_ = nullptr;
+  std::uint32_t forks_ = 0;
+  bool constructed_ = false;
+};
+
+// Marks that the initialiser of a variable runs on this thread. Throws Error
+// "recursive_initialiser" if it already does.
+class [[nodiscard]] Initialising {
+ public:
+  Initialising(Key key, std::string_view variable);
+  Initialising(const Initialising&) = delete;
+  Initialising& operator=(const Initialising&) = delete;
+  ~Initialising();
+
+ private:
+  Key key_;
+  Initialising* outer_;
+};
+
+// Takes the value out of this thread's map and destroys it. False if there is none.
+bool remove_value(const Place& place, Slot& slot, const VariableInfo& info) noexcept;
+// Says that this thread replaced the value, for the audit.
+inline void note_replaced(void* value, Lifetime lifetime) noexcept {
+  if (lifetime == Lifetime::thread) return;
+  ThreadLocalMap& map = thread_block.map;
+  const std::uint64_t sequence = map.next_sequence();
+  Cell::of(value).stamp = sequence;
+  map.note_replacement(sequence);
+}
+// Stops the program: the variable is dead. Called where a key of none is found.
+[[noreturn]] void used_after_death(std::string_view variable) noexcept;
+
+// Visits every live value, each pinned while `visit` runs with no lock held.
+using Visit = void (*)(void* context, void* value);
+void visit_values(Slot& slot, Key key, Visit visit, void* context);
+
+[[nodiscard]] VariableStatistics statistics_of(Slot& slot) noexcept;
+
+// Keeps the shared library that contains `address` in memory until the process ends.
+void pin_library_of(const void* address) noexcept;
+
+}  // namespace carrel::local

@@ -1,0 +1,99 @@
+#include "carrel/local/audit.h"
+
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include "local/describe.h"
+#include "local/slot.h"
+#include "local/sticky.h"
+
+namespace carrel::local {
+namespace {
+
+// The value's record and the sequence of its creation or last replacement.
+struct Stamped {
+  ValueRecord record;
+  std::uint64_t stamp = 0;
+};
+
+// What is recorded of this thread's value, if its variable lives.
+std::optional<Stamped> record_of(ThreadBlock& self, Key key) {
+  void* const value = self.map.find(Place::of(key));
+  if (value == nullptr) return std::nullopt;
+  Slot& slot = slot_at(key.slot());
+  Stamped result;
+  const bool described = describe(slot, key, result.record, [&]() -> Cell* {
+    Cell* const cell = find_linked(slot, key, &Cell::of(value), self);
+    if (cell != nullptr) result.stamp = cell->stamp;
+    return cell;
+  });
+  return described ? std::optional(std::move(result)) : std::nullopt;
+}
+
+}  // namespace
+
+std::vector<ValueRecord> values_since(AuditMark mark) {
+  ThreadBlock& self = thread_block;
+  std::vector<ValueRecord> found;
+  // Values follow each other in the log as they were created, so that one which is older than the
+  // mark ends the search, unless an older one may have been replaced since.
+  const bool search_all = self.map.last_replacement() > mark.sequence;
+  for (std::uint32_t i = self.map.log_size(); i-- > 0;) {
+    const Key key = self.map.log_key(i);
+    if (key.empty()) continue;
+    std::optional<Stamped> value = record_of(self, key);
+    if (!value) continue;
+    if (value->stamp > mark.sequence) {
+      if (value->record.lifetime == Lifetime::task) found.push_back(std::move(value->record));
+    } else if (!search_all) {
+      break;
+    }
+  }
+  return {std::make_move_iterator(found.rbegin()), std::make_move_iterator(found.rend())};
+}
+
+std::vector<ValueRecord> values_of_this_thread() {
+  ThreadBlock& self = thread_block;
+  std::vector<ValueRecord> found;
+  for (std::uint32_t i = 0; i < self.map.log_size(); ++i) {
+    const Key key = self.map.log_key(i);
+    if (key.empty()) continue;
+    if (std::optional<Stamped> value = record_of(self, key)) {
+      found.push_back(std::move(value->record));
+    }
+  }
+  return found;
+}
+
+bool remove_value(Key key) noexcept {
+  ThreadBlock& self = thread_block;
+  const Place place = Place::of(key);
+  void* const value = self.map.find(place);
+  if (value == nullptr) return false;
+  Slot& slot = slot_at(key.slot());
+  slot.lock.lock();
+  Cell* const cell = find_linked(slot, key, &Cell::of(value), self);
+  const bool taken_by_other =
+      cell == nullptr || cell->state.load(std::memory_order_relaxed) != CellState::live;
+  const bool pinned = !taken_by_other && cell->pins != 0;
+  if (pinned) {
+    cell->owner = nullptr;
+    cell->state.store(CellState::orphan, std::memory_order_relaxed);  // read under the lock
+  } else if (!taken_by_other) {
+    cell->runner = &self;
+    cell->state.store(CellState::destroying, std::memory_order_relaxed);  // as above
+  }
+  slot.lock.unlock();
+  if (taken_by_other) return false;
+  self.map.erase(place);
+  if (pinned) return true;
+  run_destructor(self, *cell, Ending::removed);
+  slot.lock.lock();
+  unlink(slot, *cell);
+  unlock_after_change(slot);
+  self.pool.give_back(cell);
+  return true;
+}
+
+}  // namespace carrel::local

@@ -1,0 +1,55 @@
+#include "carrel/local/bind.h"
+
+#include <string>
+
+#include "carrel/base/assert.h"
+#include "local/slot.h"
+
+namespace carrel::local {
+
+BindChain::BindChain(const Target& target) noexcept
+    : place_(target.place),
+      slot_(&target.slot),
+      info_(&target.info),
+      owner_(&thread_block),
+      outer_(thread_block.bound) {
+  owner_->bound = this;
+}
+
+BindChain::~BindChain() {
+  // Guards of different variables may end in any order: this one may be anywhere in the list.
+  BindChain** link = &thread_block.bound;
+  while (*link != nullptr && *link != this) link = &(*link)->outer_;
+  if (*link == this) *link = outer_;
+}
+
+bool BindChain::variable_lives() const noexcept {
+  const bool lives = !variable_is_dead(place_.key);
+  const std::string_view name = lives ? info_->name : std::string_view("(destroyed)");
+  CARREL_ASSERT(owner_ == &thread_block,
+                "a bind guard ended on another thread: " + std::string(name));
+  for (const BindChain* inner = owner_->bound; inner != this; inner = inner->outer_) {
+    CARREL_ASSERT(inner != nullptr && inner->place_.key != place_.key,
+                  "bind guards ended out of order: " + std::string(name));
+  }
+  return lives;
+}
+
+void BindChain::remember(void* value) noexcept {
+  stamp_ = Cell::of(value).stamp;
+  replaced_ = thread_block.map.last_replacement();
+  sequence_ = thread_block.map.sequence();
+}
+
+void BindChain::restore_record(void* value, bool same_cell) noexcept {
+  ThreadLocalMap& map = thread_block.map;
+  Cell::of(value).stamp = stamp_;
+  if (!same_cell) {
+    // Its record is now the log's newest: have the audit look beyond it.
+    map.note_replacement(map.sequence());
+  } else if (map.last_replacement() == sequence_ + 1) {
+    map.note_replacement(replaced_);  // nothing else was replaced meanwhile
+  }
+}
+
+}  // namespace carrel::local

@@ -1,0 +1,88 @@
+#include <bit>
+#include <new>
+
+#include "carrel/local/thread_block.h"
+#include "local/memory.h"
+
+namespace carrel::local {
+namespace {
+
+// Bytes of a block, cell included: 8 below a multiple of 16, as malloc's blocks are.
+constexpr std::size_t kClassBytes[] = {88, 120, 184, 312};
+// How many idle blocks of a class a thread keeps: about 3 KiB at most.
+constexpr std::uint8_t kIdleMax[] = {8, 8, 4, 2};
+constexpr std::uint8_t kNoClass = CellPool::kNoClass;
+constexpr std::size_t kMallocAlign = 16;
+static_assert(sizeof(Cell) == 80);
+
+std::uint8_t class_of(std::size_t bytes, std::size_t align) noexcept {
+  if (align > kMallocAlign) return kNoClass;
+  for (std::uint8_t size_class = 0; size_class < std::size(kClassBytes); ++size_class) {
+    if (bytes <= kClassBytes[size_class]) return size_class;
+  }
+  return kNoClass;
+}
+
+Cell* allocate_cell(std::size_t bytes, std::size_t align, std::uint8_t size_class) {
+  std::size_t padding = 0;
+  void* block = nullptr;
+  if (align > kMallocAlign) {
+    padding = (sizeof(Cell) + align - 1) / align * align - sizeof(Cell);
+    block = allocate_aligned(padding + bytes, align);
+  } else {
+    block = allocate(size_class == kNoClass ? bytes : kClassBytes[size_class]);
+  }
+  if (block == nullptr) throw std::bad_alloc();
+  Cell* const cell = ::new (static_cast<std::byte*>(block) + padding) Cell;
+  cell->size_class = size_class;
+  cell->padding_shift =
+      padding == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(std::countr_zero(align));
+  return cell;
+}
+
+}  // namespace
+
+Cell* CellPool::take(std::size_t size, std::size_t align) {
+  const std::size_t bytes = sizeof(Cell) + size;
+  const std::uint8_t size_class = class_of(bytes, align);
+  if (size_class != kNoClass && idle_[size_class] != nullptr) {
+    Cell* const cell = idle_[size_class];
+    idle_[size_class] = cell->next;
+    --count_[size_class];
+    return cell;
+  }
+  return allocate_cell(bytes, align, size_class);
+}
+
+void CellPool::give_back(Cell* cell) noexcept {
+  const std::uint8_t size_class = cell->size_class;
+  if (size_class != kNoClass && !closed_ && count_[size_class] < kIdleMax[size_class]) {
+    cell->next = idle_[size_class];
+    idle_[size_class] = cell;
+    ++count_[size_class];
+    return;
+  }
+  free_cell(cell);
+}
+
+void CellPool::free_cell(Cell* cell) noexcept {
+  std::size_t padding = 0;
+  if (cell->padding_shift != 0) {
+    const std::size_t align = std::size_t{1} << cell->padding_shift;
+    padding = (sizeof(Cell) + align - 1) / align * align - sizeof(Cell);
+  }
+  release(reinterpret_cast<std::byte*>(cell) - padding);
+}
+
+void CellPool::close() noexcept {
+  closed_ = true;
+  for (std::size_t size_class = 0; size_class < kClasses; ++size_class) {
+    while (Cell* const cell = idle_[size_class]) {
+      idle_[size_class] = cell->next;
+      free_cell(cell);
+    }
+    count_[size_class] = 0;
+  }
+}
+
+}  // namespace carrel::local

@@ -1,0 +1,86 @@
+#include "carrel/local/inspect.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "local/describe.h"
+#include "local/registry.h"
+#include "local/slot.h"
+
+namespace carrel::local {
+namespace {
+
+std::vector<ThreadReport> list_threads() {
+  std::vector<ThreadReport> reports;
+  // Nothing is allocated under the list's lock: the room comes first, and grows until all fit.
+  for (std::size_t threads = 1; threads > reports.capacity();) {
+    reports.reserve(threads * 2);
+    reports.clear();
+    threads = 0;
+    thread_list.for_each([&](const ThreadBlock& block) {
+      if (++threads > reports.capacity()) return;
+      reports.push_back({.thread = block.id,
+                         .capacity = block.map.capacity(),
+                         .entries = block.map.count(),
+                         .stale = block.map.stale(),
+                         .values = {}});
+    });
+  }
+  std::ranges::sort(reports, {}, &ThreadReport::thread);
+  return reports;
+}
+
+struct Holder {
+  std::uint64_t thread;
+  std::size_t bytes;
+};
+
+// Who holds a value of the slot's variable.
+std::vector<Holder> list_holders(Slot& slot) {
+  std::vector<Holder> holders;
+  for (std::size_t cells = 1; cells > holders.capacity();) {
+    holders.reserve(cells * 2);
+    holders.clear();
+    cells = 0;
+    slot.lock.lock();
+    for (const Cell* cell = slot.holders; cell != nullptr; cell = cell->next) {
+      // Relaxed: only reported.
+      if (cell->state.load(std::memory_order_relaxed) != CellState::live) continue;
+      if (++cells <= holders.capacity()) {
+        holders.push_back({cell->owner->id, cell->bytes.load(std::memory_order_relaxed)});
+      }
+    }
+    slot.lock.unlock();
+  }
+  return holders;
+}
+
+}  // namespace
+
+std::vector<ThreadReport> inspect_threads() {
+  std::vector<ThreadReport> reports = list_threads();
+  const std::uint32_t made = slot_table.made();
+  for (std::uint32_t number = 0; number < made; ++number) {
+    Slot& slot = slot_table.at(number);
+    ValueRecord record;
+    if (!describe(slot, Key{}, record, [&slot] { return slot.holders; })) continue;
+    for (const Holder& holder : list_holders(slot)) {
+      const auto report = std::ranges::find(reports, holder.thread, &ThreadReport::thread);
+      if (report == reports.end()) continue;  // began after the list was made
+      record.bytes = holder.bytes;
+      report->values.push_back(record);
+    }
+  }
+  return reports;
+}
+
+ProcessFigures process_figures() noexcept {
+  ProcessFigures figures;
+  figures.variables = slot_table.taken();
+  figures.slots = slot_table.made();
+  thread_list.for_each([&figures](const ThreadBlock&) { ++figures.threads; });
+  figures.abandoned = abandoned_values.load(std::memory_order_relaxed);  // a figure
+  return figures;
+}
+
+}  // namespace carrel::local

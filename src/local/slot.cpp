@@ -1,0 +1,62 @@
+#include "local/slot.h"
+
+#include "local/registry.h"
+#include "local/wait_room.h"
+
+namespace carrel::local {
+
+void link(Slot& slot, Cell& cell) noexcept {
+  cell.late = slot.dying != nullptr;
+  cell.previous = nullptr;
+  cell.next = slot.holders;
+  if (slot.holders != nullptr) slot.holders->previous = &cell;
+  slot.holders = &cell;
+  cell.linked = true;
+}
+
+void unlink(Slot& slot, Cell& cell) noexcept {
+  cell.linked = false;
+  (cell.previous == nullptr ? slot.holders : cell.previous->next) = cell.next;
+  if (cell.next != nullptr) cell.next->previous = cell.previous;
+}
+
+Cell* find_linked(Slot& slot, Key key, const Cell* cell, const ThreadBlock& owner) noexcept {
+  // Relaxed: advanced under the lock that is held.
+  const bool alive = slot.generation.load(std::memory_order_relaxed) == key.generation();
+  if (alive && slot.dying == nullptr) return const_cast<Cell*>(cell);
+  if (!alive && !slot.dead) return nullptr;
+  for (Cell* linked = slot.holders; linked != nullptr; linked = linked->next) {
+    if (linked == cell && linked->owner == &owner && linked->key == key) return linked;
+  }
+  return nullptr;
+}
+
+void unlock_after_change(Slot& slot) noexcept {
+  // Relaxed: see Slot::changes.
+  slot.changes.fetch_add(1, std::memory_order_relaxed);
+  const bool awaited = slot.waiters != 0;
+  const bool finished = slot.dead && slot.holders == nullptr;
+  if (finished) slot.dead = false;
+  slot.lock.unlock();
+  if (awaited) wait_room().wake_all();
+  if (finished) slot_table.give_back(slot);
+}
+
+void run_destructor(ThreadBlock& self, Cell& cell, Ending ending) noexcept {
+  if (cell.destroy == nullptr) return;
+  RunningDestructor running{&cell, ending, self.destructor};
+  self.destructor = &running;
+  cell.destroy(cell.value());
+  self.destructor = running.outer;
+}
+
+}  // namespace carrel::local
+
+namespace carrel {
+
+Ending current_ending() noexcept {
+  const local::RunningDestructor* const running = local::thread_block.destructor;
+  return running == nullptr ? Ending::none : running->ending;
+}
+
+}  // namespace carrel

@@ -1,0 +1,115 @@
+#include "carrel/local/variable.h"
+
+#include <string>
+
+#include "carrel/base/assert.h"
+#include "carrel/base/error.h"
+#include "local/registry.h"
+#include "local/slot.h"
+#include "local/sticky.h"
+
+namespace carrel::local {
+
+Registration register_variable(const VariableInfo& info) {
+  Slot& slot = slot_table.take();
+  slot.info = &info;
+  const bool owned = info.reclaim == Reclaim::owner;
+  if (owned) pin_library_of(reinterpret_cast<const void*>(info.destroy));
+  // Relaxed: whoever uses the variable has learnt of it from this thread.
+  const std::uint32_t generation = slot.generation.load(std::memory_order_relaxed);
+  return {Key::make(slot.number, generation,
+                    owned ? Ownership::map_only : Ownership::shared_with_variable),
+          &slot};
+}
+
+void used_after_death(std::string_view variable) noexcept {
+  const bool variable_lives = false;
+  CARREL_ASSERT(variable_lives,
+                "a thread-local was used after its destruction: " + std::string(variable));
+  __builtin_unreachable();
+}
+
+NewValue::NewValue(const Place& place, Slot& slot, const VariableInfo& info)
+    : place_(place), slot_(slot), info_(info) {
+  if (place.key == Key::never()) used_after_death(info.name);
+  ThreadBlock& self = thread_block;
+  if (!self.registered) register_thread(self);
+  self.map.reserve(place);  // again in publish(), which then nearly always finds room
+  forks_ = self.forks;
+  cell_ = take_sticky(self, slot, place.key);
+  if (cell_ == nullptr) cell_ = self.pool.take(info.size, info.align);
+}
+
+NewValue::~NewValue() {
+  if (cell_ == nullptr) return;
+  ThreadBlock& self = thread_block;
+  if (forks_ != self.forks) cell_->linked = false;  // a forked child has forgotten it
+  if (constructed_) {
+    // Nobody else knows of the value: the cell is not linked, or linked as empty.
+    cell_->destroy = info_.destroy;
+    run_destructor(self, *cell_, Ending::removed);
+  }
+  if (cell_->linked) {
+    keep_sticky(self, slot_, *cell_);
+  } else {
+    self.pool.give_back(cell_);
+  }
+}
+
+void* NewValue::publish() {
+  ThreadBlock& self = thread_block;
+  if (void* const present = self.map.find(place_)) return present;
+  self.map.reserve(place_);
+  Cell& cell = *cell_;
+  cell.owner = &self;
+  cell.runner = nullptr;
+  cell.key = place_.key;
+  cell.destroy = info_.destroy;
+  cell.bytes.store(info_.size, std::memory_order_relaxed);  // a figure
+  cell.stamp = info_.lifetime == Lifetime::task ? self.map.next_sequence() : self.map.sequence();
+  if (!cell.linked || forks_ != self.forks) {  // a forked child has forgotten the link
+    // Relaxed: the lock publishes it.
+    cell.state.store(CellState::empty, std::memory_order_relaxed);
+    slot_.lock.lock();
+    link(slot_, cell);
+    slot_.lock.unlock();
+  }
+  // Release: a visitor that sees the cell live, and a dying variable, see the value.
+  cell.state.store(CellState::live, std::memory_order_release);
+  self.map.insert(place_, cell.value());
+  cell_ = nullptr;
+  // Last, since it may run destructors, which may insert in turn.
+  if (self.map.has_stale()) clear_stale_values(self);
+  return cell.value();
+}
+
+bool remove_value(const Place& place, Slot& slot, const VariableInfo& info) noexcept {
+  if (place.key == Key::never()) used_after_death(info.name);
+  ThreadBlock& self = thread_block;
+  void* const value = self.map.find(place);
+  if (value == nullptr) return false;
+  Cell& cell = Cell::of(value);
+  self.map.erase(place);
+  if (!claim_own(self, slot, cell, info.visited)) return true;  // a visitor destroys it
+  run_destructor(self, cell, Ending::removed);
+  // From here on `info` and `place` may be gone: the value may have owned its variable.
+  finish_own(self, slot, cell);
+  return true;
+}
+
+Initialising::Initialising(Key key, std::string_view variable)
+    : key_(key), outer_(thread_block.initialising) {
+  for (const Initialising* running = outer_; running != nullptr; running = running->outer_) {
+    if (running->key_ == key) {
+      throw Error("recursive_initialiser",
+                  "the initialiser of thread-local '" + std::string(variable) + "' reads it");
+    }
+  }
+  thread_block.initialising = this;
+}
+
+Initialising::~Initialising() {
+  thread_block.initialising = outer_;
+}
+
+}  // namespace carrel::local
