@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""Tests of bench/compare: parsing, goals, rendering, and the reading of machine code."""
+import json
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from report import check_loops, render  # noqa: E402
+from report.model import Goal, Row, Section, Table, Verdict  # noqa: E402
+from report.run import BenchmarkFailed, Results, parse  # noqa: E402
+from report.sections import SECTIONS  # noqa: E402
+
+
+def report_of(*runs, **context):
+    return json.dumps({"context": context, "benchmarks": list(runs)})
+
+
+def run(name, cpu_time, **more):
+    return {"name": name, "run_type": "iteration", "cpu_time": cpu_time, "real_time": 99.0,
+            "time_unit": "ns", **more}
+
+
+class Parsing(unittest.TestCase):
+    def test_processor_time_counts(self):
+        _, figures = parse(report_of(run("A_Get/pointer", 0.5)))
+        self.assertEqual(figures, {"A_Get/pointer": 0.5})
+
+    def test_time_taken_by_hand_counts_where_there_is_one(self):
+        _, figures = parse(report_of(run("A_ThreadExit/threads:1/iterations:1/manual_time", 0.5)))
+        self.assertEqual(figures, {"A_ThreadExit/threads:1": 99.0})
+
+    def test_units_become_nanoseconds(self):
+        _, figures = parse(report_of(run("A", 2.0, time_unit="us")))
+        self.assertEqual(figures["A"], 2000.0)
+
+    def test_counters_have_names_of_their_own(self):
+        _, figures = parse(report_of(run("A", 1.0, bytes_per_thread=640.0, iterations=10)))
+        self.assertEqual(figures, {"A": 1.0, "A#bytes_per_thread": 640.0})
+
+    def test_aggregates_are_no_runs(self):
+        _, figures = parse(report_of(run("A_mean", 1.0, run_type="aggregate")))
+        self.assertEqual(figures, {})
+
+    def test_an_error_of_a_benchmark_is_not_a_figure(self):
+        failed = run("A", 1.0, error_occurred=True, error_message="no keys left")
+        with self.assertRaisesRegex(BenchmarkFailed, "no keys left"):
+            parse(report_of(failed))
+
+    def test_rounds_give_the_median(self):
+        results = Results()
+        for value in (1.0, 9.0, 2.0):
+            results.add(report_of(run("A", value), compiler="gcc"))
+        self.assertEqual(results.medians(), {"A": 2.0})
+        self.assertEqual(results.context["compiler"], "gcc")
+
+
+class Goals(unittest.TestCase):
+    def test_each_case_has_its_verdict(self):
+        ratio = Goal("", "A", at_most=2.0, over=("B",))
+        peers = Goal("", "A", at_most=1.0, over=("B", "C"))
+        for goal, figures, expected in (
+                (Goal("", "A", at_most=20), {"A": 20.0}, Verdict.MET),
+                (Goal("", "A", at_most=20), {"A": 20.1}, Verdict.MISSED),
+                (Goal("", "A", at_most=20), {}, Verdict.UNKNOWN),
+                (ratio, {"A": 3.0, "B": 2.0}, Verdict.MET),
+                (ratio, {"A": 5.0, "B": 2.0}, Verdict.MISSED),
+                (ratio, {"A": 5.0}, Verdict.UNKNOWN),
+                (peers, {"A": 1.5, "B": 2.0, "C": 1.0}, Verdict.MISSED),
+                (peers, {"A": 1.5, "B": 2.0}, Verdict.MET)):
+            with self.subTest(figures=figures, at_most=goal.at_most):
+                self.assertEqual(goal.verdict(figures), expected)
+
+
+class Rendering(unittest.TestCase):
+    TABLE = Table(title="T", columns=(("pointer", "/p"),), baseline="Native",
+                  rows=(Row("native", "Native"), Row("ours", "Ours"),
+                        Row("Boost", "Boost", "boost"), Row("folly", "Folly", "folly")))
+
+    def test_ratios_stand_beside_figures_and_versions_beside_peers(self):
+        figures = {"Native/p": 0.5, "Ours/p": 0.6, "Boost/p": 5.0}
+        lines = render.table_cells(self.TABLE, figures, {"boost": "1_81"})
+        self.assertEqual(lines, [["ns", "pointer"], ["native", "0.50"], ["ours", "0.60 (1.20x)"],
+                                 ["Boost 1.81", "5.00 (10.00x)"], ["folly", "not installed"]])
+
+    def test_the_document_says_goals_and_how_it_was_made(self):
+        section = Section("S", (), (self.TABLE,), goals=(Goal("fast", "Ours/p", 1.25,
+                                                              over=("Native/p",)),))
+        text = "\n".join(render.document([section], {"Native/p": 1.0, "Ours/p": 2.0}, {},
+                                         [("commit", "abc")], [("command", "`bench/compare`")]))
+        for expected in ("| commit | abc |", "| command | `bench/compare` |",
+                         "| fast | 1.25x | 2.00x | missed |"):
+            self.assertIn(expected, text)
+
+
+class Sections(unittest.TestCase):
+    def test_every_goal_speaks_of_a_figure_that_a_table_shows(self):
+        for section in SECTIONS:
+            shown = {row.prefix + suffix for table in section.tables for row in table.rows
+                     for _, suffix in table.columns}
+            for goal in section.goals:
+                self.assertIn(goal.figure, shown, goal.text)
+                if goal.over:
+                    self.assertTrue(shown.intersection(goal.over), goal.text)
+
+
+class MachineCode(unittest.TestCase):
+    EXPECTED = [("pointer_loop", "NativePeer", check_loops.REGISTER)]
+    HEAD = "0000000000001980 <void pointer_loop<NativePeer>(unsigned long)>:\n"
+
+    def faults(self, listing):
+        return list(check_loops.faults(check_loops.functions(listing), self.EXPECTED))
+
+    def test_an_access_inside_the_loop_is_fine(self):
+        self.assertEqual(self.faults(self.HEAD + "    19a0:\tmov    %fs:0x0,%rax\n"
+                                     "    19af:\tsub    $0x1,%rdx\n"
+                                     "    19b3:\tjne    19a0 <pointer_loop+0x20>\n"), [])
+
+    def test_a_hoisted_access_is_found(self):
+        wrong = self.faults(self.HEAD + "    19a0:\tmov    %fs:0x0,%rax\n"
+                            "    19af:\tsub    $0x1,%rdx\n"
+                            "    19b3:\tjne    19af <pointer_loop+0x2f>\n")
+        self.assertEqual(len(wrong), 1)
+        self.assertIn("nothing in this loop", wrong[0])
+
+    def test_a_missing_loop_is_found(self):
+        self.assertEqual(self.faults(""), ["pointer_loop<NativePeer>: there is no such loop"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,45 @@
+"""Where and of what the figures were taken."""
+import os
+import pathlib
+import platform
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+def first_value(path, key):
+    for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines():
+        name, separator, value = line.partition(":" if ":" in line else "=")
+        if separator and name.strip() == key:
+            return value.strip().strip('"')
+    return "unknown"
+
+
+def git(*arguments):
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True,
+                          check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def commit():
+    name = git("rev-parse", "--short=12", "HEAD") or "unknown (no git checkout)"
+    changed = git("status", "--porcelain", "--", "include", "src", "bench")
+    return name + (" with local changes" if changed else "")
+
+
+def facts(context):
+    """Ordered (what, value) pairs. `context` is what the programs said of themselves."""
+    memory_kib = first_value("/proc/meminfo", "MemTotal").split()[0]
+    memory = f"{int(memory_kib) / 1024 / 1024:.0f} GiB" if memory_kib.isdigit() else "unknown"
+    return [
+        ("processor", f"{first_value('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores"),
+        ("memory", memory),
+        ("system", f"{first_value('/etc/os-release', 'PRETTY_NAME')}, Linux {platform.release()}, "
+                   f"glibc {context.get('glibc', 'unknown')}"),
+        ("compiler", context.get("compiler", "unknown")),
+        ("commit", commit()),
+    ]
+
+
+def load():
+    return os.getloadavg()[0]

@@ -1,0 +1,75 @@
+"""Sections, tables and goals: what is shown. The runner fills in the figures by name.
+
+A figure's name is that of its benchmark ("ThreadLocal_Get/pointer"), or, for a counter that a
+benchmark reports, "NAME#COUNTER" ("ThreadLocal_Memory/variables:100/threads:8#bytes_per_thread").
+"""
+import dataclasses
+import enum
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A Google Benchmark program under <build>/bench/, or the Java one."""
+    name: str
+    # Benchmarks whose name contains one of these get a process each: they disturb one another.
+    isolated: tuple = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    label: str
+    prefix: str  # of the benchmarks' names; the column's suffix completes it
+    # The key of a program's context that holds the version, when the row is a peer's.
+    version: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    title: str
+    columns: tuple  # of (heading, suffix)
+    rows: tuple
+    note: str = ""
+    baseline: str = ""  # the prefix of the row that the others are divided by
+    unit: str = "ns"
+
+
+class Verdict(enum.Enum):
+    MET = "met"
+    MISSED = "missed"
+    UNKNOWN = "not measured"
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """`figure` is at most `at_most`; with `over`, the quotient of both is.
+
+    `over` may hold several names: the smallest of those that were measured counts.
+    """
+    text: str
+    figure: str
+    at_most: float
+    over: tuple = ()
+    unit: str = "ns"
+
+    def measured(self, figures):
+        """The number that is held against at_most, or None."""
+        value = figures.get(self.figure)
+        if value is None or not self.over:
+            return value
+        divisors = [figures[name] for name in self.over if figures.get(name)]
+        return value / min(divisors) if divisors else None
+
+    def verdict(self, figures):
+        value = self.measured(figures)
+        if value is None:
+            return Verdict.UNKNOWN
+        return Verdict.MET if value <= self.at_most else Verdict.MISSED
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    title: str
+    programs: tuple
+    tables: tuple
+    goals: tuple = ()
+    text: str = ""
