@@ -50,7 +50,7 @@ function(carrel_app_layer name)
 endfunction()
 
 function(carrel_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS;PUBLIC;PRIVATE;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS;PUBLIC;PRIVATE;LABELS;FIXTURES" ${ARGN})
   add_executable(${name})
   _carrel_target(${name} SOURCES ${arg_SOURCES} DEPENDS ${arg_DEPENDS} PUBLIC ${arg_PUBLIC}
                  PRIVATE ${arg_PRIVATE} GTest::gtest_main)
@@ -62,5 +62,6 @@ function(carrel_test name)
     add_dependencies(concurrent_tests ${name})
   endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
-                       PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+                       PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
+                                  FIXTURES_REQUIRED "${arg_FIXTURES}")
 endfunction()

@@ -97,14 +97,12 @@ std::string message_without_values(std::string_view sqlstate, std::string messag
 SqlError error_of(const PGresult* result, std::string_view statement) {
   const auto sqlstate = sqlstate_of(result);
   const auto meaning = meaning_of(sqlstate);
-  return SqlError(
-      meaning.code,
-      {.message = message_without_values(sqlstate,
-                                         std::string(field(result, PG_DIAG_MESSAGE_PRIMARY))),
-       .sqlstate = std::string(sqlstate),
-       .statement = statement,
-       .traits = {.retryable = meaning.retryable},
-       .dialect = &kDialect});
+  return SqlError(meaning.code, {.message = message_without_values(
+                                     sqlstate, std::string(field(result, PG_DIAG_MESSAGE_PRIMARY))),
+                                 .sqlstate = std::string(sqlstate),
+                                 .statement = statement,
+                                 .traits = {.retryable = meaning.retryable},
+                                 .dialect = &kDialect});
 }
 
 bool asks_to_prepare_again(const PGresult* result) noexcept {

@@ -27,8 +27,12 @@ int poll_timeout_ms(Clock::Steady deadline) noexcept {
   return static_cast<int>(std::min<std::int64_t>(rounded, std::numeric_limits<int>::max()));
 }
 
-// Notices would go to stderr; what matters comes as errors.
-void drop_notice(void*, const PGresult*) {}
+// A COMMIT whose wait for replicas is cut short is told by a warning only, with the states of a
+// cancelled or terminated statement. Other notices would go to stderr; nobody reads them.
+void note_unreplicated(void* unreplicated, const PGresult* notice) {
+  const auto state = sqlstate_of(notice);
+  if (state == "57014" || state == "57P01") *static_cast<bool*>(unreplicated) = true;
+}
 
 std::string joined(const std::vector<std::string>& parts) {
   std::string all;
@@ -94,25 +98,25 @@ std::string sqlstate_in(std::string_view words) {
   return {};
 }
 
-[[noreturn]] void throw_cannot_connect(const std::string& words) {
+std::string first_line(std::string_view words) {
+  return std::string(words.substr(0, words.find('\n')));
+}
+
+[[noreturn]] void throw_cannot_connect(std::string_view words) {
   const auto sqlstate = sqlstate_in(words);
+  const auto message = first_line(words);
   if (!sqlstate.empty()) {
     const auto meaning = meaning_of(sqlstate);
     const bool lost = meaning.code == ErrorCode("sql.connection_lost");
-    throw SqlError(lost ? ErrorCode("sql.cannot_connect") : meaning.code,
-                   {.message = words,
-                    .sqlstate = sqlstate,
-                    .traits = {.retryable = meaning.retryable}});
+    throw SqlError(
+        lost ? ErrorCode("sql.cannot_connect") : meaning.code,
+        {.message = message, .sqlstate = sqlstate, .traits = {.retryable = meaning.retryable}});
   }
   // Encryption that one side insists on and the other refuses will be refused again.
-  const bool tls = words.find("SSL") != std::string::npos ||
-                   words.find("certificate") != std::string::npos;
+  const bool tls = words.find("SSL") != std::string_view::npos ||
+                   words.find("certificate") != std::string_view::npos;
   throw SqlError("sql.cannot_connect",
-                 {.message = words, .sqlstate = "08001", .traits = {.retryable = !tls}});
-}
-
-std::string first_line(std::string_view words) {
-  return std::string(words.substr(0, words.find('\n')));
+                 {.message = message, .sqlstate = "08001", .traits = {.retryable = !tls}});
 }
 
 }  // namespace
@@ -135,7 +139,7 @@ Link::Link(const PostgresOptions& options, Clock::Steady deadline) {
   if (!connection_) throw SqlError("sql.cannot_connect", {.message = "out of memory"});
   connect(deadline);
   require_suitable_server(options.server_version_min);
-  PQsetNoticeReceiver(get(), &drop_notice, nullptr);
+  PQsetNoticeReceiver(get(), &note_unreplicated, &unreplicated_);
   PQsetErrorVerbosity(get(), PQERRORS_DEFAULT);
   if (PQsetnonblocking(get(), 1) != 0 || PQenterPipelineMode(get()) != 1)
     throw_cannot_connect(last_words());
@@ -154,7 +158,7 @@ void Link::connect(Clock::Steady deadline) {
     }
     state = PQconnectPoll(get());
   }
-  if (state == PGRES_POLLING_FAILED) throw_cannot_connect(first_line(PQerrorMessage(get())));
+  if (state == PGRES_POLLING_FAILED) throw_cannot_connect(PQerrorMessage(get()));
 }
 
 void Link::require_suitable_server(int version_min) const {
@@ -219,6 +223,8 @@ Waited Link::wait_for_room(Clock::Steady deadline) noexcept {
   return Waited::ready;
 }
 
-std::string Link::last_words() const { return first_line(PQerrorMessage(get())); }
+std::string Link::last_words() const {
+  return first_line(PQerrorMessage(get()));
+}
 
 }  // namespace carrel::postgres

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "carrel/base/clock.h"
 #include "carrel/drivers/postgres.h"
@@ -34,6 +35,8 @@ class Link {
 
   [[nodiscard]] bool lost() const noexcept { return lost_; }
   [[nodiscard]] std::string last_words() const;
+  // A COMMIT since the last call has been made here, but did not wait for the replicas.
+  [[nodiscard]] bool take_unreplicated() noexcept { return std::exchange(unreplicated_, false); }
 
  private:
   struct Finish {
@@ -47,6 +50,7 @@ class Link {
 
   std::unique_ptr<PGconn, Finish> connection_;
   bool lost_ = false;
+  bool unreplicated_ = false;
 };
 
 // The earlier of the deadline and `longest` from now.

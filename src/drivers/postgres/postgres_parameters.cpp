@@ -21,12 +21,8 @@ void append_big_endian(std::string& to, std::uint64_t value) {
   for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>((value >> shift) & 0xff);
 }
 
-std::uint64_t micros_of(Timestamp at) {
-  const std::int64_t since_1970 = at.time_since_epoch().count();
-  if (since_1970 < INT64_MIN + kEpochMicros + 1) {  // the very least means -infinity
-    throw SqlError("sql.value_out_of_range", {.message = "a timestamp is before PostgreSQL's time"});
-  }
-  return static_cast<std::uint64_t>(since_1970 - kEpochMicros);
+std::uint64_t micros_of(Timestamp at) noexcept {
+  return static_cast<std::uint64_t>(at.time_since_epoch().count() - kEpochMicros);
 }
 
 }  // namespace
@@ -48,6 +44,14 @@ Oid oid_of(ValueKind kind) noexcept {
       return kInferred;
   }
   return kInferred;
+}
+
+void Parameters::require_fits(const Value& value) {
+  // The very least number means -infinity.
+  if (value.kind() == ValueKind::timestamp &&
+      value.timestamp().time_since_epoch().count() <= INT64_MIN + kEpochMicros)
+    throw SqlError("sql.value_out_of_range",
+                   {.message = "a timestamp is before PostgreSQL's time"});
 }
 
 void Parameters::encode(std::span<const Value> values) {

@@ -20,6 +20,9 @@ namespace carrel::postgres {
 
 class Parameters {
  public:
+  // Throws "sql.value_out_of_range" for a time that PostgreSQL cannot hold.
+  static void require_fits(const Value& value);
+
   // What it gives stays good until the next encode().
   void encode(std::span<const Value> values);
 

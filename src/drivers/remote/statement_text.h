@@ -13,10 +13,11 @@
 namespace carrel::remote {
 
 struct StatementText {
-  std::string first_word;           // in lower case
-  std::size_t parameters = 0;       // the highest $n
+  std::string first_word;      // in lower case
+  std::size_t parameters = 0;  // the highest $n
   bool leaves_session_as_is = false;
-  bool only_reads = false;          // so that running it twice does no harm
+  bool is_query = false;    // select, insert and the like
+  bool only_reads = false;  // so that running it twice does no harm
   bool controls_transaction = false;
   bool commits_implicitly = false;  // MariaDB: DDL and its like end the transaction
   bool drops_prepared = false;      // PostgreSQL: DEALLOCATE, DISCARD

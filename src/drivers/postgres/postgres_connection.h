@@ -1,0 +1,103 @@
+// PostgresConnection: one libpq connection behind the Connection contract.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "carrel/db/connection.h"
+#include "carrel/drivers/postgres.h"
+#include "db/statement_cache.h"
+#include "drivers/postgres/postgres_canceller.h"
+#include "drivers/postgres/postgres_link.h"
+#include "drivers/postgres/postgres_parameters.h"
+#include "drivers/postgres/postgres_pipeline.h"
+#include "drivers/postgres/postgres_statement.h"
+
+namespace carrel::postgres {
+
+class PostgresConnection final : public Connection {
+ public:
+  PostgresConnection(std::shared_ptr<const PostgresOptions> options, Clock::Steady deadline);
+
+  void cancel() noexcept override { canceller_.request(CancelReason::asked); }
+  [[nodiscard]] bool in_transaction() const noexcept override;
+  [[nodiscard]] bool broken() const noexcept override { return broken_ || link_.lost(); }
+  [[nodiscard]] bool reset() noexcept override;
+  [[nodiscard]] bool validate() noexcept override;
+  [[nodiscard]] std::uint64_t round_trips() const noexcept override {
+    return pipeline_.round_trips();
+  }
+
+ protected:
+  Result do_execute(const Statement& statement, std::span<const Value> parameters) override;
+  std::vector<Result> do_batch(std::span<const BatchItem> items) override;
+  std::vector<Result> do_batch_and_commit(std::span<const BatchItem> items) override;
+  std::int64_t do_load(const BulkRows& rows) override;
+  void do_begin(const BeginOptions& options) override;
+  void do_commit() override;
+  void do_rollback() noexcept override;
+  void do_savepoint_command(std::string_view sql) override;
+
+ private:
+  class Copy;
+
+  enum class Then { nothing, commit };
+
+  // One statement of a run: what was prepared for it, and which steps are its own.
+  struct Planned {
+    std::string_view sql;
+    std::shared_ptr<Variant> variant;  // none where nothing is prepared
+    std::size_t prepare = Outcome::kNone;
+    std::size_t execute = 0;
+  };
+  struct Plan {
+    std::size_t begin = Outcome::kNone;
+    std::size_t commit = Outcome::kNone;
+    std::size_t first_discarded = 0;
+    std::size_t discarded = 0;
+    std::vector<Planned> statements;
+    std::string begin_sql;
+    bool autocommit = false;
+    bool only_reads = true;
+    bool only_queries = true;
+    bool drops_prepared = false;
+  };
+
+  std::vector<Result> run(std::span<const BatchItem> items, Then then);
+  [[nodiscard]] Plan plan(std::span<const BatchItem> items, Then then);
+  void look_up(Plan& plan, const BatchItem& item);
+  void note(Plan& plan, const BatchItem& item, const remote::StatementText& text);
+  [[nodiscard]] std::shared_ptr<Variant> variant_for(KnownStatement& known,
+                                                     std::span<const Value> values);
+  void queue_begin(Plan& plan);
+  void queue_discarded(Plan& plan);
+  void queue(Planned& planned, std::span<const Value> values);
+  [[nodiscard]] Outcome send(OnDeadline on_deadline);
+  void learn(const Plan& plan, const Outcome& outcome);
+  [[nodiscard]] bool prepare_again(const Plan& plan, const Outcome& outcome);
+  void forget_statements(const Plan& plan);
+
+  void require_success(const Plan& plan, const Outcome& outcome);
+  void require_committed(const Outcome& outcome, std::size_t step);
+  [[noreturn]] void throw_lost(const Plan& plan, const Outcome& outcome);
+  [[noreturn]] void throw_failure(const Outcome& outcome, std::string_view sql);
+  [[nodiscard]] Clock::Steady upkeep_deadline() const noexcept;
+
+  std::shared_ptr<const PostgresOptions> options_;
+  Link link_;
+  Canceller canceller_;
+  Pipeline pipeline_;
+  Discarded discarded_;
+  db::StatementCache<KnownStatement> known_;
+  Parameters parameters_;
+  std::string begin_;  // BEGIN that has not been sent yet
+  std::uint64_t statements_made_ = 0;
+  bool dirty_ = false;
+  bool broken_ = false;
+};
+
+}  // namespace carrel::postgres

@@ -1,0 +1,120 @@
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "drivers/errors.h"
+#include "drivers/postgres_server.h"
+
+namespace carrel::test {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Accepts connections (the kernel does) and never says a word.
+class SilentServer {
+ public:
+  SilentServer() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    auto* raw = reinterpret_cast<sockaddr*>(&address);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::bind(socket_, raw, size), 0);
+    EXPECT_EQ(::getsockname(socket_, raw, &size), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  SilentServer(const SilentServer&) = delete;
+  SilentServer& operator=(const SilentServer&) = delete;
+  ~SilentServer() { ::close(socket_); }
+
+  void listen() const { EXPECT_EQ(::listen(socket_, 8), 0); }
+  [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+
+ private:
+  int socket_;
+  std::uint16_t port_ = 0;
+};
+
+std::string connecting(PostgresOptions options) {
+  return thrown_by([&] { open_postgres(std::move(options)); });
+}
+
+TEST(PostgresConnect, GivesAConnectionThatAnswers) {
+  auto connection = open_postgres();
+  EXPECT_TRUE(connection->validate());
+  EXPECT_EQ(connection->execute("select 7").one().get<int>(0), 7);
+}
+
+TEST(PostgresConnect, FindsTheServerByName) {
+  auto options = postgres_options();
+  options.host = "localhost";
+  EXPECT_TRUE(open_postgres(options)->validate());
+}
+
+TEST(PostgresConnect, WrongPasswordIsAccessDenied) {
+  auto options = postgres_options();
+  options.password = "guess";
+  EXPECT_EQ(connecting(options), "sql.access_denied");
+}
+
+TEST(PostgresConnect, TheErrorNamesNoPassword) {
+  auto options = postgres_options();
+  options.password = "s3cret-guess";
+  const auto message = message_of([&] { open_postgres(options); });
+  EXPECT_NE(message.find("password authentication failed"), std::string::npos) << message;
+  EXPECT_EQ(message.find("s3cret"), std::string::npos) << message;
+}
+
+TEST(PostgresConnect, UnknownDatabase) {
+  auto options = postgres_options();
+  options.database = "nowhere";
+  EXPECT_EQ(connecting(options), "sql.no_database");
+}
+
+TEST(PostgresConnect, NoServerIsRetryable) {
+  const SilentServer closed;  // holds the port without listening
+  auto options = postgres_options();
+  options.port = closed.port();
+  EXPECT_EQ(connecting(options), "sql.cannot_connect, retryable");
+}
+
+TEST(PostgresConnect, UnknownHost) {
+  auto options = postgres_options();
+  options.host = "no-such-host.invalid";
+  EXPECT_EQ(connecting(options), "sql.cannot_connect, retryable");
+}
+
+TEST(PostgresConnect, TlsThatTheServerLacksIsRefused) {
+  auto options = postgres_options();
+  options.tls = PostgresTls::require;
+  EXPECT_EQ(connecting(options), "sql.cannot_connect");
+}
+
+TEST(PostgresConnect, TooOldAServerIsRefused) {
+  auto options = postgres_options();
+  options.server_version_min = 990'000;
+  EXPECT_EQ(connecting(options), "sql.server_too_old");
+}
+
+TEST(PostgresConnect, SilentServerIsLeftAtTheDeadline) {
+  const SilentServer silent;
+  silent.listen();
+  auto options = postgres_options();
+  options.port = silent.port();
+  const auto driver = postgres_driver(options);
+  const auto deadline = Clock::Steady::clock::now() + milliseconds(50);
+  EXPECT_EQ(thrown_by([&] { static_cast<void>(driver->connect({.deadline = deadline})); }),
+            "sql.deadline, retryable");
+}
+
+TEST(PostgresConnect, TheServersLimitIsKnown) {
+  const auto limit = postgres_driver(postgres_options())->connections_max();
+  ASSERT_TRUE(limit.has_value());
+  EXPECT_EQ(*limit, 97U);  // 100, of which three are the superusers'
+}
+
+}  // namespace
+}  // namespace carrel::test

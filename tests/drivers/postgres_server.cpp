@@ -1,0 +1,40 @@
+#include "drivers/postgres_server.h"
+
+#include <utility>
+
+#include "drivers/servers.h"
+
+namespace carrel::test {
+
+PostgresOptions postgres_options() {
+  PostgresOptions options{.port = server_port("POSTGRES_PORT"),
+                          .password = server_setting("PASSWORD")};
+  static const OwnPlace schema(postgres_driver(options), "create schema " + own_name(),
+                               "drop schema " + own_name() + " cascade");
+  options.parameters["options"] = "-c TimeZone=UTC -c DateStyle=ISO -c search_path=" + own_name();
+  return options;
+}
+
+std::unique_ptr<Connection> open_postgres() {
+  return open_postgres(postgres_options());
+}
+
+std::unique_ptr<Connection> open_postgres(PostgresOptions options) {
+  return postgres_driver(std::move(options))->connect({});
+}
+
+std::int64_t backend_of(Connection& connection) {
+  return connection.execute("select pg_backend_pid()").one().get<std::int64_t>(0);
+}
+
+void kill_backend(Connection& connection) {
+  kill_backend(backend_of(connection));
+}
+
+void kill_backend(std::int64_t backend) {
+  constexpr int wait_ms = 10'000;
+  open_postgres()->execute("select pg_terminate_backend($1::int, $2)",
+                           std::array{Value(backend), Value(wait_ms)});
+}
+
+}  // namespace carrel::test

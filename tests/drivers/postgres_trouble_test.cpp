@@ -1,0 +1,258 @@
+// Cancelling, deadlines, lost backends and what a borrower leaves behind.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "drivers/errors.h"
+#include "drivers/postgres_server.h"
+
+namespace carrel::test {
+namespace {
+
+using std::array;
+using std::chrono::milliseconds;
+
+class PostgresTrouble : public testing::Test {
+ protected:
+  PostgresTrouble() {
+    run("drop table if exists item");
+    run("create table item (id bigint primary key)");
+  }
+
+  Result run(std::string_view sql) { return connection_->execute(sql); }
+  std::string failing(std::string_view sql) {
+    return thrown_by([&] { run(sql); });
+  }
+  void time_left(milliseconds left) {
+    connection_->set_deadline(Clock::Steady::clock::now() + left);
+  }
+  std::int64_t count() {
+    return open_postgres()->execute("select count(*) from item").one().get<std::int64_t>(0);
+  }
+  // Cancels as soon as the server says that the connection runs something.
+  std::thread cancel_when_running() {
+    const auto backend = backend_of(*connection_);
+    return std::thread([this, backend] {
+      const auto watcher = open_postgres();
+      const array parameters = {Value(backend)};
+      while (watcher
+                 ->execute("select 1 from pg_stat_activity where pid = $1 and state = 'active'",
+                           parameters)
+                 .empty()) {
+      }
+      connection_->cancel();
+    });
+  }
+
+  std::unique_ptr<Connection> connection_ = open_postgres();
+};
+
+TEST_F(PostgresTrouble, CancelEndsTheRunningStatement) {
+  auto canceller = cancel_when_running();
+  EXPECT_EQ(failing("select pg_sleep(60)"), "sql.cancelled, retryable");
+  canceller.join();
+  EXPECT_FALSE(connection_->broken());
+  EXPECT_EQ(run("select 7").one().get<int>(0), 7);
+}
+
+TEST_F(PostgresTrouble, CancelEndsALoadThatWaits) {
+  const auto other = open_postgres();
+  other->begin({});
+  other->execute("lock table item");
+  auto canceller = cancel_when_running();
+  const array columns = {std::string_view("id")};
+  const array values = {Value(1)};
+  EXPECT_EQ(thrown_by([&] {
+              connection_->load({.table = "item", .columns = columns, .values = values});
+            }),
+            "sql.cancelled, retryable");
+  canceller.join();
+  EXPECT_EQ(run("select 7").one().get<int>(0), 7);
+}
+
+TEST_F(PostgresTrouble, CancelWithNothingRunningHitsNothing) {
+  connection_->cancel();
+  EXPECT_EQ(run("select 7").one().get<int>(0), 7);
+}
+
+TEST_F(PostgresTrouble, CancelsThatRaceWithStatementsHitNoLaterOne) {
+  std::atomic<bool> done = false;
+  std::thread canceller([&] {
+    while (!done) connection_->cancel();
+  });
+  int ended = 0;
+  for (int i = 0; i < 50; ++i) {
+    const auto thrown = failing("select count(*) from generate_series(1, 20000)");
+    EXPECT_TRUE(thrown == "nothing" || thrown == "sql.cancelled, retryable") << thrown;
+    ended += thrown == "nothing" ? 0 : 1;
+  }
+  done = true;
+  canceller.join();
+  EXPECT_FALSE(connection_->broken());
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(failing("select 1"), "nothing");
+  RecordProperty("cancelled", ended);
+}
+
+TEST_F(PostgresTrouble, TheDeadlineEndsAStatementAndKeepsTheConnection) {
+  time_left(milliseconds(30));
+  EXPECT_EQ(failing("select pg_sleep(60)"), "sql.deadline, retryable");
+  EXPECT_FALSE(connection_->broken());
+  connection_->set_deadline(kNoDeadline);
+  EXPECT_EQ(run("select 7").one().get<int>(0), 7);
+}
+
+TEST_F(PostgresTrouble, TheDeadlineEndsABatchThatCommitsAndNothingIsLeft) {
+  const array items = {BatchItem{.statement = "insert into item values (1)", .parameters = {}},
+                       BatchItem{.statement = "select pg_sleep(60)", .parameters = {}}};
+  time_left(milliseconds(50));
+  connection_->begin({});
+  EXPECT_EQ(thrown_by([&] { connection_->batch_and_commit(items); }), "sql.deadline, retryable");
+  connection_->rollback();
+  EXPECT_FALSE(connection_->broken());
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_F(PostgresTrouble, CommitIsNotSentAfterTheDeadline) {
+  connection_->begin({});
+  run("insert into item values (1)");
+  connection_->set_deadline(Clock::Steady::clock::now() - milliseconds(1));
+  const auto trips = connection_->round_trips();
+  EXPECT_EQ(thrown_by([&] { connection_->commit(); }), "sql.deadline, retryable");
+  EXPECT_EQ(connection_->round_trips(), trips + 1);  // the ROLLBACK
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_F(PostgresTrouble, ABackendKilledWhileIdleIsNoticed) {
+  kill_backend(*connection_);
+  EXPECT_FALSE(connection_->validate());
+  EXPECT_TRUE(connection_->broken());
+}
+
+TEST_F(PostgresTrouble, AReadOnAKilledBackendMayBeRepeated) {
+  kill_backend(*connection_);
+  EXPECT_EQ(failing("select 1"), "sql.connection_lost, retryable");
+  EXPECT_TRUE(connection_->broken());
+  EXPECT_FALSE(connection_->in_transaction());
+}
+
+TEST_F(PostgresTrouble, ABackendKilledBetweenBeginAndTheFirstStatementLosesNothing) {
+  const auto backend = backend_of(*connection_);
+  connection_->begin({});
+  kill_backend(backend);
+  EXPECT_EQ(failing("insert into item values (1)"), "sql.connection_lost, retryable");
+}
+
+TEST_F(PostgresTrouble, ABackendKilledMidQueryIsNotInDoubtInsideATransaction) {
+  connection_->begin({});
+  run("insert into item values (1)");
+  const auto backend = backend_of(*connection_);
+  std::thread killer([&] {
+    open_postgres()->execute("select pg_terminate_backend($1::int)", array{Value(backend)});
+  });
+  EXPECT_EQ(failing("select pg_sleep(60)"), "sql.connection_lost, retryable");
+  killer.join();
+  connection_->rollback();
+  EXPECT_TRUE(connection_->broken());
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_F(PostgresTrouble, ABackendKilledBeforeCommitIsInDoubt) {
+  connection_->begin({});
+  run("insert into item values (1)");
+  kill_backend(*connection_);
+  EXPECT_EQ(thrown_by([&] { connection_->commit(); }), "sql.connection_lost, in doubt");
+  EXPECT_TRUE(connection_->broken());
+  EXPECT_FALSE(connection_->in_transaction());
+}
+
+struct Dirt {
+  std::string name;
+  std::string sql;
+  std::string trace;  // a query that gives a row as long as the dirt is there
+};
+
+void PrintTo(const Dirt& dirt, std::ostream* out) {
+  *out << dirt.name;
+}
+
+class PostgresDirt : public testing::TestWithParam<Dirt> {};
+
+TEST_P(PostgresDirt, IsGoneAfterReset) {
+  const auto connection = open_postgres();
+  connection->execute(GetParam().sql);
+  ASSERT_FALSE(connection->execute(GetParam().trace).empty()) << "the dirt left no trace";
+  const auto trips = connection->round_trips();
+  EXPECT_TRUE(connection->reset());
+  EXPECT_EQ(connection->round_trips(), trips + 1);
+  EXPECT_TRUE(connection->execute(GetParam().trace).empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, PostgresDirt,
+    testing::Values(
+        Dirt{"Setting", "set work_mem = '7MB'",
+             "select 1 where current_setting('work_mem') = '7MB'"},
+        Dirt{"SettingInAFunction", "select set_config('work_mem', '7MB', false)",
+             "select 1 where current_setting('work_mem') = '7MB'"},
+        Dirt{"SettingInABlock", "do $$ begin perform set_config('work_mem', '7MB', false); end $$",
+             "select 1 where current_setting('work_mem') = '7MB'"},
+        Dirt{"Role", "set role pg_monitor", "select 1 where current_user = 'pg_monitor'"},
+        Dirt{"SearchPath", "set search_path = pg_catalog",
+             "select 1 where current_setting('search_path') = 'pg_catalog'"},
+        Dirt{"TemporaryTable", "create temporary table leftover (id int)",
+             "select 1 from pg_class where relname = 'leftover'"},
+        Dirt{"TemporaryTableOfAQuery", "select 1 as id into temp leftover",
+             "select 1 from pg_class where relname = 'leftover'"},
+        Dirt{"AdvisoryLock", "select pg_advisory_lock(42)",
+             "select 1 from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"},
+        Dirt{"Listen", "listen news", "select 1 from pg_listening_channels()"},
+        Dirt{"Cursor", "declare leftover cursor with hold for select 1",
+             "select 1 from pg_cursors where name = 'leftover'"}),
+    [](const auto& dirt) { return dirt.param.name; });
+
+TEST_F(PostgresTrouble, ResetOfACleanConnectionCostsNothing) {
+  run("insert into item values (1)");
+  run("select coalesce(max(id), 0), count(*) from item where id in (1, 2)");
+  run("update item set id = 2 where id = (select min(id) from item)");
+  connection_->begin({});
+  run("with gone as (delete from item returning id) select * from gone");
+  connection_->commit();
+  const auto trips = connection_->round_trips();
+  EXPECT_TRUE(connection_->reset());
+  EXPECT_EQ(connection_->round_trips(), trips);
+}
+
+TEST_F(PostgresTrouble, ResetRollsBackWhatIsOpen) {
+  connection_->begin({});
+  run("insert into item values (1)");
+  run("set work_mem = '7MB'");
+  const auto trips = connection_->round_trips();
+  EXPECT_TRUE(connection_->reset());
+  EXPECT_EQ(connection_->round_trips(), trips + 1);
+  EXPECT_FALSE(connection_->in_transaction());
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_F(PostgresTrouble, ResetKeepsWhatTheConnectionWasOpenedWith) {
+  run("set timezone = 'Asia/Shanghai'");
+  EXPECT_TRUE(connection_->reset());
+  EXPECT_EQ(run("show timezone").one().get<std::string>(0), "UTC");
+}
+
+TEST_F(PostgresTrouble, DiscardAllForgetsThePreparedStatements) {
+  run("select 1");
+  run("discard all");
+  EXPECT_EQ(run("select 1").one().get<int>(0), 1);
+}
+
+TEST_F(PostgresTrouble, APreparedStatementThatVanishedIsMadeAnew) {
+  run("select 1");
+  run("do $$ begin execute 'deallocate all'; end $$");
+  EXPECT_EQ(run("select 1").one().get<int>(0), 1);
+}
+
+}  // namespace
+}  // namespace carrel::test
