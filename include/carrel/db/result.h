@@ -173,12 +173,21 @@ class OwnedRow {
  public:
   OwnedRow(Result result, std::size_t row) noexcept : result_(std::move(result)), row_(row) {}
 
-  template <class T, class Column>
-  [[nodiscard]] T get(const Column& column) const& {
+  template <class T>
+  [[nodiscard]] T get(std::size_t column) const& {
     return result_[row_].get<T>(column);
   }
-  template <class T, class Column>
-  [[nodiscard]] T get(const Column& column) && {
+  template <class T>
+  [[nodiscard]] T get(std::string_view column) const& {
+    return result_[row_].get<T>(column);
+  }
+  template <class T>
+  [[nodiscard]] T get(std::size_t column) && {
+    static_assert(!std::is_same_v<T, std::string_view>, "the view would outlive its row");
+    return result_[row_].get<T>(column);
+  }
+  template <class T>
+  [[nodiscard]] T get(std::string_view column) && {
     static_assert(!std::is_same_v<T, std::string_view>, "the view would outlive its row");
     return result_[row_].get<T>(column);
   }
