@@ -22,6 +22,10 @@ Registration register_variable(const VariableInfo& info) {
           &slot};
 }
 
+Slot& slot_of(Key key) noexcept {
+  return slot_at(key.slot());
+}
+
 void used_after_death(std::string_view variable) noexcept {
   const bool variable_lives = false;
   CARREL_ASSERT(variable_lives,

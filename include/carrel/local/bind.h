@@ -56,7 +56,7 @@ class [[nodiscard]] Bind : private local::BindChain {
   Bind(const local::Target& target, U&& value) : BindChain(target) {
     T* const present = local::Values<T>::find(target.place);
     if (present == nullptr) {
-      local::Values<T>::set(target, std::forward<U>(value));
+      local::Values<T>::create(target, [&]() -> T { return T(std::forward<U>(value)); });
       return;
     }
     T fresh(std::forward<U>(value));

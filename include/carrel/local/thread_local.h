@@ -22,36 +22,27 @@
 #pragma once
 
 #include <concepts>
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
-#include "carrel/local/bind.h"
-#include "carrel/local/concurrent.h"
-#include "carrel/local/options.h"
-#include "carrel/local/values.h"
+#include "carrel/local/operations.h"
 
 namespace carrel {
 
 template <class Declared>
-class ThreadLocal {
- public:
-  using value_type = typename local::Stored<Declared>::type;
-  using Options = ThreadLocalOptions<value_type>;
-
- private:
-  using T = value_type;
-  using Plain = std::remove_const_t<T>;
-  using Values = local::Values<T>;
-  static_assert(std::is_object_v<T> && !std::is_array_v<T> && !std::is_volatile_v<T>,
-                "the value is an object: no reference, no array, not volatile");
-  static_assert(std::is_nothrow_destructible_v<T>, "a destructor must not throw");
-  static_assert(local::Stored<Declared>::is_borrowed || !local::refers_to_another<Plain>,
-                "all threads could get one object by mistake: write ThreadLocal<borrowed<T>>");
+class ThreadLocal : public ThreadLocalOperations<ThreadLocal<Declared>, Declared> {
+  using Operations = ThreadLocalOperations<ThreadLocal<Declared>, Declared>;
+  using typename Operations::Plain;
+  using typename Operations::T;
+  using typename Operations::Values;
+  friend Operations;
 
  public:
+  using Options = ThreadLocalOptions<typename Operations::value_type>;
+
   // The value is T{} at first; without a default constructor T needs the initial value.
   ThreadLocal()
     requires std::default_initializable<Plain>
@@ -75,78 +66,23 @@ class ThreadLocal {
   ThreadLocal& operator=(const ThreadLocal&) = delete;
   ~ThreadLocal() {
     local::retire_variable(*slot_, place_.key);
-    place_.key = local::Key::never();
+    // Volatile: a use after this is an error, but one that shall be seen.
+    const_cast<volatile std::uint64_t&>(place_.key.bits) = local::Key::never().bits;
   }
 
   // This thread's value; the initial value is made if there is none. O(1).
   T& get() const {
-    const local::ThreadLocalMap& map = local::thread_block.map;
-    if (const local::Entry& entry = map.first(place_); entry.key == place_.key) [[likely]]
-      return *static_cast<T*>(entry.value);
-    if (const local::Entry& entry = map.home(place_); entry.key == place_.key) [[likely]]
-      return *static_cast<T*>(entry.value);
+    if (void* const value = local::thread_block.map.find_inline(place_)) [[likely]]
+      return *static_cast<T*>(value);
     return get_slowly();
   }
 
-  // This thread's value, or nullptr; never makes one.
-  [[nodiscard]] T* peek() const noexcept { return Values::find(place_); }
-
-  // Assigns to this thread's value, or makes it. References to it stay valid, but for a T that can
-  // only be moved or is const: there a new object takes the old one's place.
-  template <class U = Plain>
-    requires std::constructible_from<Plain, U>
-  T& set(U&& value) const {
-    return Values::set(target(), std::forward<U>(value));
-  }
-
-  // Destroys this thread's value. False if there is none.
-  bool remove() const noexcept { return local::remove_value(place_, *slot_, info_); }
-
-  // Moves this thread's value out, and leaves none.
-  [[nodiscard]] std::optional<Plain> take() const
-    requires std::move_constructible<Plain>
-  {
-    return Values::take(target());
-  }
-
-  // Sets the value until the guard goes; then there is again what was before, or nothing.
-  template <class U = Plain>
-    requires(std::constructible_from<Plain, U> && std::movable<T>)
-  [[nodiscard]] Bind<T> bind(U&& value) const {
-    return Bind<T>(target(), std::forward<U>(value));
-  }
-
-  // Calls `visit` with the value of every thread that has one, this thread's included. No lock is
-  // held meanwhile, so `visit` may do anything but destroy the variable; what it throws comes out
-  // here. Values that come or go meanwhile may be missed; one that its owner removes while it is
-  // visited is destroyed after the visit, by the visitor. O(threads that hold a value).
-  template <class F>
-    requires(is_concurrent<Plain> && std::invocable<F&, T&>)
-  void for_each_thread(F&& visit) const {
-    local::visit_values(
-        *slot_, place_.key,
-        [](void* context, void* value) {
-          (*static_cast<std::remove_reference_t<F>*>(context))(*static_cast<T*>(value));
-        },
-        const_cast<void*>(static_cast<const void*>(std::addressof(visit))));
-  }
-
-  // Says what this thread's value occupies, for inspection. No effect without a value.
-  void publish_bytes(std::size_t bytes) const noexcept {
-    if (T* const value = peek()) {
-      // Relaxed: a figure on its own.
-      local::Cell::of(const_cast<Plain*>(value)).bytes.store(bytes, std::memory_order_relaxed);
-    }
-  }
-
   [[nodiscard]] std::string_view name() const noexcept { return name_; }
-  // O(threads that hold a value); stops nobody.
-  [[nodiscard]] VariableStatistics statistics() const noexcept {
-    return local::statistics_of(*slot_);
-  }
 
  private:
+  [[nodiscard]] const local::Place& place() const noexcept { return place_; }
   [[nodiscard]] local::Target target() const noexcept { return {place_, *slot_, info_}; }
+  [[nodiscard]] static constexpr bool is_registered() noexcept { return true; }
 
   [[gnu::noinline]] T& get_slowly() const {
     if (T* const value = Values::find(place_)) return *value;

@@ -31,21 +31,25 @@ class ThreadLocalMap {
   ThreadLocalMap(const ThreadLocalMap&) = delete;
   ThreadLocalMap& operator=(const ThreadLocalMap&) = delete;
 
-  // The hot path, in two inlined steps: first level, then the heap table's home place.
-  [[nodiscard]] const Entry& first(const Place& place) const noexcept {
-    return at(first_, place.first);
-  }
-  [[nodiscard]] const Entry& home(const Place& place) const noexcept {
-    return at(table_, place.home & table_mask_);
-  }
-
   // The value of the variable at `place`, or nullptr. Clears the stale entries that it meets.
-  [[nodiscard]] void* find(const Place& place) noexcept {
-    if (const Entry& entry = first(place); entry.key == place.key) [[likely]]
-      return entry.value;
-    if (const Entry& entry = home(place); entry.key == place.key) [[likely]]
-      return entry.value;
+  [[nodiscard]] [[gnu::always_inline]] void* find(const Place& place) noexcept {
+    if (void* const value = find_inline(place)) [[likely]]
+      return value;
     return probe(place);
+  }
+  // The inlined part of it: the first level, then the heap table's home place.
+  [[nodiscard]] [[gnu::always_inline]] void* find_inline(const Place& place) const noexcept {
+    if (const Entry& entry = at(first_, place.first); entry.key == place.key) [[likely]]
+      return present(entry);
+    if (const Entry& entry = at(table_, place.home & table_mask_); entry.key == place.key) {
+      void* value = present(entry);
+      // Emits nothing, but keeps the compiler from merging the two exits, which would put a taken
+      // jump into the first.
+      asm("" : "+r"(value));
+      if (value == nullptr) __builtin_unreachable();
+      return value;
+    }
+    return nullptr;
   }
 
   // Makes room for one more entry at `place`. Throws std::bad_alloc; the map is then as it was.
@@ -111,6 +115,11 @@ class ThreadLocalMap {
   // Stands in for a table that is not there, so that the hot path need not ask.
   static const Entry kNoTable[1];
 
+  // Tells the compiler that an entry with a key has a value, so that callers need not ask.
+  [[nodiscard]] static void* present(const Entry& entry) noexcept {
+    if (entry.value == nullptr) __builtin_unreachable();
+    return entry.value;
+  }
   template <class E>
   [[nodiscard]] static E& at(E* table, std::uint32_t byte_offset) noexcept {
     using Byte = std::conditional_t<std::is_const_v<E>, const std::byte, std::byte>;

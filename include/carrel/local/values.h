@@ -45,17 +45,6 @@ class Values {
     return create(target, make);
   }
 
-  template <class U>
-  static T& set(const Target& target, U&& value) {
-    T* const present = find(target.place);
-    if (present == nullptr) [[unlikely]] {
-      return create(target, [&]() -> Plain { return Plain(std::forward<U>(value)); });
-    }
-    replace(*present, std::forward<U>(value));
-    note_replaced(const_cast<Plain*>(present), target.info.lifetime);
-    return *present;
-  }
-
   [[nodiscard]] static std::optional<Plain> take(const Target& target) {
     T* const present = find(target.place);
     if (present == nullptr) return std::nullopt;

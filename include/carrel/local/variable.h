@@ -70,6 +70,8 @@ struct Registration {
   Slot* slot = nullptr;
 };
 [[nodiscard]] Registration register_variable(const VariableInfo& info);
+// The slot that a registered variable's key names.
+[[nodiscard]] Slot& slot_of(Key key) noexcept;
 // Destroys all values (Reclaim::eager) or leaves them to their owners, and gives the slot back.
 void retire_variable(Slot& slot, Key key) noexcept;
 
