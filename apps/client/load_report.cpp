@@ -87,7 +87,9 @@ const LoadReport::Counts& LoadReport::counts_of(Book book, Kind kind) const noex
 
 std::vector<LoadReport::CountedRefusal> LoadReport::refusals_by_count() const {
   std::vector<CountedRefusal> sorted(refusals_.begin(), refusals_.end());
-  std::ranges::stable_sort(sorted, std::ranges::greater{}, &CountedRefusal::second);
+  std::ranges::sort(sorted, [](const CountedRefusal& left, const CountedRefusal& right) {
+    return left.second != right.second ? left.second > right.second : left.first < right.first;
+  });
   return sorted;
 }
 

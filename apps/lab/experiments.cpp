@@ -1,0 +1,29 @@
+#include <algorithm>
+#include <iterator>
+
+#include "lab/experiment.h"
+#include "lab/leak.h"
+#include "lab/mixup.h"
+
+namespace carrel::lab {
+namespace {
+
+constexpr Experiment kExperiments[] = {
+    {"leak", "5 MiB left in a thread-local by every task of a pool, and what a boundary does",
+     [](const Context& context) { return run_leak(LeakOptions{}, context); }},
+    {"mixup", "a marker left on the thread sends consumers' rows into the merchants' tables",
+     [](const Context& context) { return run_mixup(MixupOptions{}, context); }},
+};
+
+}  // namespace
+
+std::span<const Experiment> experiments() noexcept {
+  return kExperiments;
+}
+
+const Experiment* find_experiment(std::string_view name) noexcept {
+  const auto found = std::ranges::find(kExperiments, name, &Experiment::name);
+  return found == std::end(kExperiments) ? nullptr : found;
+}
+
+}  // namespace carrel::lab

@@ -1,0 +1,40 @@
+// Scale: from values to positions on an axis, with round numbers for its ticks.
+//
+// Threads: plain values.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lab/report.h"
+
+namespace carrel::lab {
+
+class Scale {
+ public:
+  // Covers `low` to `high`, widened to round numbers; the ticks are 1, 2 or 5 times a power of ten
+  // apart, about `ticks_wanted` of them.
+  Scale(double low, double high, int ticks_wanted);
+
+  [[nodiscard]] double low() const noexcept { return low_; }
+  [[nodiscard]] double high() const noexcept { return high_; }
+  [[nodiscard]] std::vector<double> ticks() const;
+  // 0 at low(), 1 at high().
+  [[nodiscard]] double position(double value) const noexcept {
+    return (value - low_) / (high_ - low_);
+  }
+  // As many digits as the distance of the ticks needs.
+  [[nodiscard]] std::string label(double value) const;
+
+ private:
+  double step_;
+  double low_;
+  double high_;
+};
+
+// Scales that show all of a chart's points, and zero on the y axis. What lies below zero by less
+// than a fiftieth of the range is taken for noise.
+[[nodiscard]] Scale x_scale_of(const Chart& chart, int ticks_wanted);
+[[nodiscard]] Scale y_scale_of(const Chart& chart, int ticks_wanted);
+
+}  // namespace carrel::lab
