@@ -25,11 +25,11 @@ void print_leak(const LeakReport& leak) {
 void Pool::Core::note_borrowed(db::Slot& slot) noexcept {
   slot.label.set(options_.label ? options_.label() : std::string_view());
   const auto now = db::coarse_now(*options_.clock).time_since_epoch().count();
-  slot.borrowed_at.store(now == 0 ? 1 : now, std::memory_order_release);
+  slot.borrowed_at.store(now, std::memory_order_release);
 }
 
 void Pool::Core::note_returned(db::Slot& slot) noexcept {
-  const auto since = slot.borrowed_at.exchange(0, std::memory_order_acq_rel);
+  const auto since = slot.borrowed_at.exchange(db::kNotBorrowed, std::memory_order_acq_rel);
   if (!slot.leak_reported.exchange(false, std::memory_order_acq_rel)) return;
   const auto now = db::coarse_now(*options_.clock).time_since_epoch().count();
   report_leak(slot, Clock::Steady::duration(now - since), /*returned=*/true);
@@ -52,8 +52,10 @@ void Pool::Core::maintain_lane(std::uint32_t lane_index) {
     auto& slot = lane.slot(index);
     if (is_set(options_.leak_after)) {
       const auto since = slot.borrowed_at.load(std::memory_order_acquire);
-      const auto held = now - Clock::Steady(Clock::Steady::duration(since));
-      if (since != 0 && held >= options_.leak_after && !slot.leak_reported.exchange(true))
+      const auto held = since == db::kNotBorrowed
+                            ? std::chrono::nanoseconds(0)
+                            : now - Clock::Steady(Clock::Steady::duration(since));
+      if (held >= options_.leak_after && !slot.leak_reported.exchange(true))
         report_leak(slot, held, /*returned=*/false);
     }
     if (!traits_.remote || !lane.try_take_this(index)) continue;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,13 +27,15 @@ class Label {
   std::array<std::atomic<std::uint64_t>, kWords> words_{};
 };
 
+inline constexpr Clock::Steady::rep kNotBorrowed = std::numeric_limits<Clock::Steady::rep>::min();
+
 // Plain members belong to whoever holds the slot; atomic ones are also read by others.
 struct alignas(64) Slot {
   std::unique_ptr<Connection> connection;
   Clock::Steady expires = kNoDeadline;
   std::atomic<Holder*> holder{nullptr};
   std::atomic<std::uint64_t> borrowed{0};
-  std::atomic<Clock::Steady::rep> borrowed_at{0};  // 0: not borrowed, or nobody wants to know
+  std::atomic<Clock::Steady::rep> borrowed_at{kNotBorrowed};  // kept only where leaks are reported
   std::atomic<Clock::Steady::rep> idle_since{0};
   std::atomic<bool> leak_reported{false};
   Label label;

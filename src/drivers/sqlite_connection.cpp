@@ -188,6 +188,10 @@ void SqliteConnection::configure(const SqliteOptions& options) {
     command("pragma query_only = on");
     return;
   }
+  // SQLite falls back to reading by itself, and BEGIN IMMEDIATE would not tell.
+  if (sqlite3_db_readonly(db_.get(), "main") == 1) {
+    throw SqlError("sql.read_only", {.message = "the file may not be written"});
+  }
   auto journal = compile("pragma journal_mode = wal");
   if (const auto mode = fetch(journal, "pragma journal_mode = wal");
       mode.one().get<std::string_view>(0) != "wal") {

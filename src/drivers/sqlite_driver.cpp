@@ -80,9 +80,6 @@ class SqliteDriver final : public Driver {
       auto writer = open_writer();
       // Reading the schema is what tells a database from any other file.
       static_cast<void>(writer->execute("select count(*) from sqlite_master"));
-      // Taking the write lock fails where the file cannot be written.
-      writer->begin({});
-      writer->rollback();
       return writer;
     } catch (const SqlError& error) {
       throw_with_file(error);
@@ -97,6 +94,7 @@ class SqliteDriver final : public Driver {
     if (error.code() == "sql.not_a_database") throw SqlError("sql.not_a_database", failure);
     if (error.code() == "sql.read_only") throw SqlError("sql.read_only", failure);
     if (error.code() == "sql.disk_full") throw SqlError("sql.disk_full", failure);
+    if (error.code() == "sql.access_denied") throw SqlError("sql.access_denied", failure);
     if (error.code() == "sql.corrupt") throw SqlError("sql.corrupt", failure);
     if (error.code() == "sql.busy") throw SqlError("sql.in_use", failure);
     if (error.code() == "sql.unsupported") throw SqlError("sql.unsupported", failure);

@@ -1,6 +1,8 @@
 #include "drivers/sqlite_error.h"
 
+#include <cerrno>
 #include <string>
+#include <system_error>
 
 namespace carrel::drivers {
 namespace {
@@ -78,8 +80,14 @@ Meaning meaning_of(int extended, std::string_view message) noexcept {
 
 void throw_sqlite_error(sqlite3* db, int result, std::string_view statement) {
   const int extended = db == nullptr ? result : sqlite3_extended_errcode(db);
-  const std::string message = db == nullptr ? sqlite3_errstr(result) : sqlite3_errmsg(db);
-  const auto meaning = meaning_of(extended, message);
+  std::string message = db == nullptr ? sqlite3_errstr(result) : sqlite3_errmsg(db);
+  auto meaning = meaning_of(extended, message);
+  const int system = db == nullptr ? 0 : sqlite3_system_errno(db);
+  if (meaning.code == ErrorCode("sql.io") && system != 0) {
+    message += ": " + std::generic_category().message(system);
+    if (system == EACCES || system == EPERM) meaning = {"sql.access_denied", "42501"};
+    if (system == ENOSPC || system == EDQUOT) meaning = {"sql.disk_full", "53100", true};
+  }
   throw SqlError(meaning.code, {.message = message,
                                 .sqlstate = std::string(meaning.sqlstate),
                                 .native_code = extended,

@@ -166,7 +166,7 @@ class Driver {
     bool single_writer = false;         // one connection at a time may write (SQLite)
     bool remote = false;                // a server that can go away
     std::size_t pool_size_default = 8;  // connections, the writer included
-    SqlDialect dialect;
+    SqlDialect dialect = {};
   };
 
   Driver() = default;

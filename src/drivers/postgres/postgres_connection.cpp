@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <utility>
 
 #include "carrel/base/assert.h"
@@ -39,6 +40,15 @@ constexpr std::array<const char*, 7> kCleaning = {
     "unlisten *",       "select pg_advisory_unlock_all()",   "discard temp",
     "discard sequences"};
 
+// Sends a cancel request and returns once the server has passed it on.
+std::function<void()> cancel_of(PGconn* connection) {
+  const std::shared_ptr<PGcancel> key(PQgetCancel(connection), &PQfreeCancel);
+  return [key] {
+    std::array<char, 256> error{};  // unused: a statement not cancelled ends by itself, or never
+    static_cast<void>(PQcancel(key.get(), error.data(), static_cast<int>(error.size())));
+  };
+}
+
 void require_allowed(const BatchItem& item, const remote::StatementText& text) {
   SqlFailure failure{.statement = item.statement.text, .dialect = &kDialect};
   if (text.controls_transaction) {
@@ -63,8 +73,8 @@ void require_allowed(const BatchItem& item, const remote::StatementText& text) {
 PostgresConnection::PostgresConnection(std::shared_ptr<const PostgresOptions> options,
                                        Clock::Steady deadline)
     : options_(std::move(options)),
-      link_(*options_, at_most(deadline, options_->connect_max)),
-      canceller_(link_.get()),
+      link_(*options_, remote::at_most(deadline, options_->connect_max)),
+      canceller_(cancel_of(link_.get())),
       pipeline_(link_, canceller_),
       known_(options_->statements_max) {
   set_deadline(deadline);

@@ -11,7 +11,6 @@
 #include "carrel/db/connection.h"
 #include "carrel/drivers/postgres.h"
 #include "db/statement_cache.h"
-#include "drivers/postgres/postgres_canceller.h"
 #include "drivers/postgres/postgres_link.h"
 #include "drivers/postgres/postgres_parameters.h"
 #include "drivers/postgres/postgres_pipeline.h"

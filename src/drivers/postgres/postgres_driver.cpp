@@ -35,7 +35,7 @@ class PostgresDriver final : public Driver {
   }
 
   [[nodiscard]] std::optional<std::size_t> connections_max() override {
-    PostgresConnection connection(options_, at_most(kNoDeadline, options_->connect_max));
+    PostgresConnection connection(options_, remote::at_most(kNoDeadline, options_->connect_max));
     const auto limit = connection.execute(kConnectionsMax).one().get<std::int64_t>(0);
     return static_cast<std::size_t>(std::max<std::int64_t>(limit, 0));
   }

@@ -3,11 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <cctype>
-#include <cerrno>
-#include <limits>
 #include <map>
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -16,16 +12,6 @@
 
 namespace carrel::postgres {
 namespace {
-
-using std::chrono::milliseconds;
-
-int poll_timeout_ms(Clock::Steady deadline) noexcept {
-  if (deadline == kNoDeadline) return -1;
-  const auto left = deadline - Clock::Steady::clock::now();
-  if (left.count() <= 0) return 0;
-  const auto rounded = std::chrono::ceil<milliseconds>(left).count();
-  return static_cast<int>(std::min<std::int64_t>(rounded, std::numeric_limits<int>::max()));
-}
 
 // A COMMIT whose wait for replicas is cut short is told by a warning only, with the states of a
 // cancelled or terminated statement. Other notices would go to stderr; nobody reads them.
@@ -121,10 +107,6 @@ std::string first_line(std::string_view words) {
 
 }  // namespace
 
-Clock::Steady at_most(Clock::Steady deadline, milliseconds longest) {
-  return std::min(deadline, Clock::Steady::clock::now() + longest);
-}
-
 Link::Link(const PostgresOptions& options, Clock::Steady deadline) {
   const auto keywords = keywords_of(options, deadline);
   std::vector<const char*> names;
@@ -150,9 +132,8 @@ void Link::connect(Clock::Steady deadline) {
   auto state = PGRES_POLLING_WRITING;
   if (PQstatus(get()) == CONNECTION_BAD) state = PGRES_POLLING_FAILED;
   while (state == PGRES_POLLING_READING || state == PGRES_POLLING_WRITING) {
-    short happened = 0;
     const short events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-    if (wait(events, deadline, happened) == Waited::timed_out) {
+    if (wait(events, deadline).waited == Waited::timed_out) {
       throw SqlError("sql.deadline", {.message = "the server did not answer in time",
                                       .traits = {.retryable = true}});
     }
@@ -170,17 +151,8 @@ void Link::require_suitable_server(int version_min) const {
                   .native_code = version});
 }
 
-Waited Link::wait(short events, Clock::Steady deadline, short& happened) noexcept {
-  pollfd socket{.fd = PQsocket(get()), .events = events, .revents = 0};
-  if (socket.fd < 0) return Waited::lost;
-  for (;;) {
-    const int ready = poll(&socket, 1, poll_timeout_ms(deadline));
-    happened = socket.revents;
-    if (ready > 0) return Waited::ready;
-    if (ready < 0 && errno != EINTR) return Waited::lost;
-    if (deadline != kNoDeadline && Clock::Steady::clock::now() >= deadline)
-      return Waited::timed_out;
-  }
+remote::Readiness Link::wait(short events, Clock::Steady deadline) const noexcept {
+  return remote::wait_for(PQsocket(get()), events, deadline);
 }
 
 bool Link::consume() noexcept {
@@ -197,29 +169,26 @@ Waited Link::flush(Clock::Steady deadline) noexcept {
       lost_ = true;
       return Waited::lost;
     }
-    short happened = 0;
     // Reads too: a server that cannot get rid of its answers takes no more questions.
-    if (const auto waited = wait(POLLIN | POLLOUT, deadline, happened); waited != Waited::ready)
-      return waited;
-    if ((happened & POLLIN) != 0 && !consume()) return Waited::lost;
+    const auto [waited, events] = wait(POLLIN | POLLOUT, deadline);
+    if (waited != Waited::ready) return waited;
+    if ((events & POLLIN) != 0 && !consume()) return Waited::lost;
   }
 }
 
 Waited Link::wait_for_result(Clock::Steady deadline) noexcept {
   while (PQisBusy(get()) != 0) {
-    short happened = 0;
-    if (const auto waited = wait(POLLIN, deadline, happened); waited != Waited::ready)
-      return waited;
+    if (const auto ready = wait(POLLIN, deadline); ready.waited != Waited::ready)
+      return ready.waited;
     if (!consume()) return Waited::lost;
   }
   return Waited::ready;
 }
 
 Waited Link::wait_for_room(Clock::Steady deadline) noexcept {
-  short happened = 0;
-  if (const auto waited = wait(POLLIN | POLLOUT, deadline, happened); waited != Waited::ready)
-    return waited;
-  if ((happened & POLLIN) != 0 && !consume()) return Waited::lost;
+  const auto [waited, events] = wait(POLLIN | POLLOUT, deadline);
+  if (waited != Waited::ready) return waited;
+  if ((events & POLLIN) != 0 && !consume()) return Waited::lost;
   return Waited::ready;
 }
 

@@ -14,10 +14,11 @@
 #include "carrel/base/clock.h"
 #include "carrel/drivers/postgres.h"
 #include "drivers/postgres/postgres_error.h"
+#include "drivers/remote/deadline.h"
 
 namespace carrel::postgres {
 
-enum class Waited { ready, timed_out, lost };
+using remote::Waited;
 
 class Link {
  public:
@@ -43,7 +44,7 @@ class Link {
     void operator()(PGconn* connection) const noexcept { PQfinish(connection); }
   };
 
-  [[nodiscard]] Waited wait(short events, Clock::Steady deadline, short& happened) noexcept;
+  [[nodiscard]] remote::Readiness wait(short events, Clock::Steady deadline) const noexcept;
   [[nodiscard]] bool consume() noexcept;
   void connect(Clock::Steady deadline);
   void require_suitable_server(int version_min) const;
@@ -52,8 +53,5 @@ class Link {
   bool lost_ = false;
   bool unreplicated_ = false;
 };
-
-// The earlier of the deadline and `longest` from now.
-[[nodiscard]] Clock::Steady at_most(Clock::Steady deadline, std::chrono::milliseconds longest);
 
 }  // namespace carrel::postgres

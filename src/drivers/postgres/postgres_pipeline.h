@@ -15,11 +15,14 @@
 #include <string>
 #include <vector>
 
-#include "drivers/postgres/postgres_canceller.h"
 #include "drivers/postgres/postgres_link.h"
 #include "drivers/postgres/postgres_parameters.h"
+#include "drivers/remote/canceller.h"
 
 namespace carrel::postgres {
+
+using remote::Canceller;
+using remote::CancelReason;
 
 enum class OnDeadline {
   cancel,  // and wait a little for the statement's end, so that the connection stays of use

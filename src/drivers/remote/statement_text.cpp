@@ -265,9 +265,9 @@ constexpr auto kControl = std::to_array<string_view>(
 // MariaDB ends the running transaction before (and mostly after) each of these.
 // https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/
 constexpr auto kCommitting = std::to_array<string_view>(
-    {"alter",  "analyze", "cache",   "change",   "check",    "create",    "drop",
-     "flush",  "grant",   "install", "load",     "lock",     "optimize",  "rename",
-     "repair", "reset",   "revoke",  "shutdown", "truncate", "uninstall", "unlock"});
+    {"alter", "analyze", "cache",    "change",   "check",     "create", "drop",
+     "flush", "grant",   "install",  "lock",     "optimize",  "rename", "repair",
+     "reset", "revoke",  "shutdown", "truncate", "uninstall", "unlock"});
 
 template <std::size_t N>
 bool among(const std::array<string_view, N>& words, string_view word) noexcept {

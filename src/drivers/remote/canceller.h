@@ -1,22 +1,22 @@
 // Canceller: ends the running statement from another thread, and nothing but that statement.
 //
-// PQcancel opens a connection of its own and waits until the server has closed it, for ever if the
-// server is stopped. It therefore runs on a thread of its own, which owns all that it touches. Once
-// it has returned, the signal is on its way: the connection then makes one empty round trip before
-// it sends another statement, so that the signal cannot hit that one.
+// Asking a server to cancel means talking to it over another connection, which takes as long as it
+// takes (for ever, if the server is stopped). It therefore happens on a thread of its own, which
+// owns all that it touches. Once `send` has returned, the signal is on its way: the connection then
+// makes one round trip that does nothing before it sends another statement.
 //
 // Threads: request() from any; the rest from the thread that uses the connection.
 #pragma once
 
-#include <libpq-fe.h>
-
+#include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "carrel/base/clock.h"
 
-namespace carrel::postgres {
+namespace carrel::remote {
 
-enum class CancelReason { none, asked, deadline };
+enum class CancelReason : std::uint8_t { none, asked, deadline };
 
 // How a statement ended, as far as cancelling is concerned.
 struct Aftermath {
@@ -26,7 +26,9 @@ struct Aftermath {
 
 class Canceller {
  public:
-  explicit Canceller(PGconn* connection);
+  // `send` asks the server and waits until it has been heard. Runs on a thread that may outlive the
+  // connection, and must not throw.
+  explicit Canceller(std::function<void()> send);
   Canceller(const Canceller&) = delete;
   Canceller& operator=(const Canceller&) = delete;
 
@@ -42,4 +44,4 @@ class Canceller {
   std::shared_ptr<State> state_;
 };
 
-}  // namespace carrel::postgres
+}  // namespace carrel::remote

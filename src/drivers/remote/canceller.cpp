@@ -1,28 +1,22 @@
-#include "drivers/postgres/postgres_canceller.h"
+#include "drivers/remote/canceller.h"
 
-#include <array>
 #include <condition_variable>
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 
-namespace carrel::postgres {
+namespace carrel::remote {
 
 struct Canceller::State {
-  struct Free {
-    void operator()(PGcancel* key) const noexcept { PQfreeCancel(key); }
-  };
-
-  // False where the server could not be reached; the statement then ends by itself, or never.
-  void send() noexcept {
-    std::array<char, 256> error{};
-    static_cast<void>(PQcancel(key.get(), error.data(), static_cast<int>(error.size())));
+  void deliver() noexcept {
+    send();
     const std::lock_guard lock(mutex_);
     under_way = false;
     sent.notify_all();
   }
 
-  std::unique_ptr<PGcancel, Free> key;
+  std::function<void()> send;
   std::mutex mutex_;
   std::condition_variable sent;
   // All guarded by mutex_.
@@ -31,8 +25,8 @@ struct Canceller::State {
   CancelReason reason = CancelReason::none;
 };
 
-Canceller::Canceller(PGconn* connection) : state_(std::make_shared<State>()) {
-  state_->key.reset(PQgetCancel(connection));
+Canceller::Canceller(std::function<void()> send) : state_(std::make_shared<State>()) {
+  state_->send = std::move(send);
 }
 
 void Canceller::statement_begins() noexcept {
@@ -59,10 +53,10 @@ void Canceller::request(CancelReason reason) noexcept {
     state_->under_way = true;
   }
   try {
-    std::thread([state = state_] { state->send(); }).detach();
+    std::thread([state = state_] { state->deliver(); }).detach();
   } catch (const std::system_error&) {
-    state_->send();  // no thread to be had: the caller waits itself
+    state_->deliver();  // no thread to be had: the caller waits itself
   }
 }
 
-}  // namespace carrel::postgres
+}  // namespace carrel::remote

@@ -1,0 +1,324 @@
+#include "drivers/mariadb/mariadb_connection.h"
+
+#include <mysqld_error.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "carrel/db/sql_error.h"
+#include "drivers/mariadb/mariadb_run.h"
+
+namespace carrel::mariadb {
+namespace {
+
+std::string begin_text(const BeginOptions& options) {
+  std::string sql;
+  switch (options.isolation) {
+    case Isolation::standard:
+      break;
+    case Isolation::read_committed:
+      sql = "set transaction isolation level read committed; ";
+      break;
+    case Isolation::repeatable_read:
+      sql = "set transaction isolation level repeatable read; ";
+      break;
+    case Isolation::serializable:
+      sql = "set transaction isolation level serializable; ";
+      break;
+  }
+  return sql + (options.access == Access::read_only ? "start transaction read only"
+                                                    : "start transaction read write");
+}
+
+std::string quoted(std::string_view name) {
+  std::string made = "`";
+  for (const char c : name) made += c == '`' ? std::string("``") : std::string(1, c);
+  return made + "`";
+}
+
+}  // namespace
+
+MariadbConnection::MariadbConnection(std::shared_ptr<const MariadbOptions> options,
+                                     std::shared_ptr<Control> control, Clock::Steady deadline)
+    : options_(std::move(options)),
+      link_(*options_, remote::at_most(deadline, options_->connect_max)),
+      canceller_([control = std::move(control), id = mysql_thread_id(link_.get())] {
+        control->kill_query(id);
+      }),
+      known_(options_->statements_max) {
+  Patience patience(remote::at_most(deadline, options_->connect_max));
+  if (configure(patience)) return;
+  throw SqlError(
+      patience.gone() ? ErrorCode("sql.deadline") : ErrorCode("sql.cannot_connect"),
+      {.message = "the server did not take the session's settings", .traits = {.retryable = true}});
+}
+
+// What the session starts with, and comes back to: the server's defaults, but for times in UTC, no
+// silent cutting of values, and conflicts told instead of overwritten (MariaDB 10.11.9 and others
+// of that time; an older server does not know it).
+bool MariadbConnection::configure(Patience& patience) {
+  std::string common =
+      "set session time_zone = '+00:00', autocommit = 1, sql_mode = concat(@@global.sql_mode, "
+      "',STRICT_TRANS_TABLES,STRICT_ALL_TABLES')";
+  if (!options_->database.empty()) common += "; use " + quoted(options_->database);
+  auto trouble = link_.command("set session innodb_snapshot_isolation = on; " + common, patience);
+  if (trouble && trouble->number == ER_UNKNOWN_SYSTEM_VARIABLE)
+    trouble = link_.command(common, patience);
+  return !trouble;
+}
+
+Clock::Steady MariadbConnection::upkeep_deadline() const noexcept {
+  const auto now = Clock::Steady::clock::now();
+  return std::clamp(deadline(), now + options_->grace, now + options_->upkeep_max);
+}
+
+void MariadbConnection::do_begin(const BeginOptions& options) {
+  begin_ = begin_text(options);
+  state_ = State::announced;
+}
+
+// BEGIN costs a round trip of its own: the answer of a prepared statement sent right behind it
+// would be taken for BEGIN's.
+void MariadbConnection::send_begin() {
+  if (state_ != State::announced) return;
+  command(begin_);
+  state_ = State::open;
+}
+
+void MariadbConnection::require_unspoiled(std::string_view sql) const {
+  if (state_ != State::spoiled) return;
+  throw SqlError("sql.rolled_back",
+                 {.message = "an earlier conflict has rolled the transaction back",
+                  .statement = sql,
+                  .dialect = &kDialect});
+}
+
+void MariadbConnection::require_allowed(const PreparedStatement& statement, std::string_view sql,
+                                        std::size_t values) const {
+  SqlFailure failure{.statement = sql, .dialect = &kDialect};
+  if (statement.text.parameters != values) {
+    failure.message = "the statement takes " + std::to_string(statement.text.parameters) +
+                      " parameters and was given " + std::to_string(values);
+    failure.sqlstate = "07001";
+    throw SqlError("sql.parameter_count", failure);
+  }
+  if (statement.text.commits_implicitly && state_ != State::none) {
+    failure.message = "MariaDB would commit the running transaction first";
+    throw SqlError("sql.implicit_commit", failure);
+  }
+}
+
+PreparedStatement MariadbConnection::prepare(std::string_view sql, Run& run) {
+  PreparedStatement made{
+      .handle = nullptr, .text = remote::read_statement(sql, kDialect), .order = {}};
+  if (made.text.controls_transaction) {
+    throw SqlError("sql.transaction_control",
+                   {.message = "BEGIN, COMMIT and savepoints are the session's, not a statement's",
+                    .statement = sql,
+                    .dialect = &kDialect});
+  }
+  auto translated = translate(sql);
+  made.order = std::move(translated.order);
+  made.handle.reset(mysql_stmt_init(link_.get()));
+  auto* handle = made.handle.get();
+  link_.count_round_trip();
+  int failed = 0;
+  link_.run(
+      run.patience(),
+      [&] {
+        return mysql_stmt_prepare_start(&failed, handle, translated.sql.data(),
+                                        translated.sql.size());
+      },
+      [&](int ready) { return mysql_stmt_prepare_cont(&failed, handle, ready); });
+  if (failed != 0) {
+    remote::StatementText harmless;
+    harmless.only_reads = true;  // preparing changes nothing
+    fail(Trouble::of(handle), sql, harmless, run);
+  }
+  return made;
+}
+
+PreparedStatement& MariadbConnection::prepared(const Statement& statement, Run& run) {
+  if (options_->statements_max == 0) return unkept_.emplace(prepare(statement.text, run));
+  if (auto* known = known_.find(statement)) return *known;
+  return known_.insert(statement, prepare(statement.text, run));
+}
+
+Result MariadbConnection::do_execute(const Statement& statement,
+                                     std::span<const Value> parameters) {
+  require_unspoiled(statement.text);
+  Run run(*this);
+  auto& known = prepared(statement, run);
+  require_allowed(known, statement.text, parameters.size());
+  dirty_ |= !known.text.leaves_session_as_is;
+  send_begin();
+  Binding binding(parameters, known.order);
+  if (!binding.bind_to(known.handle.get()))
+    fail(Trouble::of(known.handle.get()), statement.text, known.text, run);
+  auto result = run_prepared(known, run, statement.text);
+  note_state(statement.text);
+  return result;
+}
+
+Result MariadbConnection::run_prepared(PreparedStatement& statement, Run& run,
+                                       std::string_view sql) {
+  auto* handle = statement.handle.get();
+  link_.count_round_trip();
+  int failed = 0;
+  link_.run(
+      run.patience(), [&] { return mysql_stmt_execute_start(&failed, handle); },
+      [&](int ready) { return mysql_stmt_execute_cont(&failed, handle, ready); });
+  if (failed != 0) fail(Trouble::of(handle), sql, statement.text, run);
+  if (mysql_stmt_field_count(handle) != 0) {
+    link_.run(
+        run.patience(), [&] { return mysql_stmt_store_result_start(&failed, handle); },
+        [&](int ready) { return mysql_stmt_store_result_cont(&failed, handle, ready); });
+    if (failed != 0) fail(Trouble::of(handle), sql, statement.text, run);
+  }
+  auto result = fetch_rows(handle, statement.text);
+  mysql_stmt_free_result(handle);
+  // A procedure answers several times; the first answer is the caller's.
+  while (mysql_stmt_more_results(handle) != 0 && failed == 0) {
+    link_.run(
+        run.patience(), [&] { return mysql_stmt_next_result_start(&failed, handle); },
+        [&](int ready) { return mysql_stmt_next_result_cont(&failed, handle, ready); });
+    if (failed > 0) fail(Trouble::of(handle), sql, statement.text, run);
+    if (failed == 0 && mysql_stmt_field_count(handle) != 0) {
+      link_.run(
+          run.patience(), [&] { return mysql_stmt_store_result_start(&failed, handle); },
+          [&](int ready) { return mysql_stmt_store_result_cont(&failed, handle, ready); });
+      mysql_stmt_free_result(handle);
+    }
+  }
+  return result;
+}
+
+// A procedure may have committed what it should not.
+void MariadbConnection::note_state(std::string_view sql) {
+  if (state_ != State::open) return;
+  unsigned status = 0;
+  mariadb_get_infov(link_.get(), MARIADB_CONNECTION_SERVER_STATUS, &status);
+  if ((status & SERVER_STATUS_IN_TRANS) != 0) return;
+  state_ = State::none;
+  throw SqlError("sql.implicit_commit",
+                 {.message = "the statement has ended the transaction it was part of",
+                  .statement = sql,
+                  .traits = {.in_doubt = true},
+                  .dialect = &kDialect});
+}
+
+void MariadbConnection::fail(const Trouble& trouble, std::string_view sql,
+                             const remote::StatementText& text, Run& run) {
+  const bool autocommit = state_ == State::none;
+  const bool timed_out = run.patience().gone();
+  if (timed_out || means_lost(trouble.number)) {
+    link_.give_up();
+    // A server that says why it closes the connection has undone the statement.
+    const bool told = trouble.number == ER_CONNECTION_KILLED;
+    throw_lost(trouble, sql, autocommit && !text.only_reads && !told, timed_out);
+  }
+  const auto reason = run.end();
+  const auto meaning = meaning_of(trouble.number);
+  if (meaning.ends_transaction && state_ == State::open) {
+    // A lock time-out undoes the statement only, a deadlock everything: now it is everything.
+    Patience patience(upkeep_deadline());
+    if (link_.command("rollback", patience)) link_.give_up();
+    state_ = State::spoiled;
+  }
+  if (reason == remote::CancelReason::deadline && trouble.number == ER_QUERY_INTERRUPTED) {
+    throw SqlError("sql.deadline", {.message = "the deadline passed while the statement ran",
+                                    .sqlstate = trouble.sqlstate,
+                                    .native_code = static_cast<int>(trouble.number),
+                                    .statement = sql,
+                                    .traits = {.retryable = true},
+                                    .dialect = &kDialect});
+  }
+  throw error_of(trouble, sql);
+}
+
+void MariadbConnection::throw_lost(const Trouble& trouble, std::string_view sql, bool in_doubt,
+                                   bool timed_out) {
+  SqlFailure failure{.message = "the server did not answer in time",
+                     .sqlstate = "08006",
+                     .native_code = static_cast<int>(trouble.number),
+                     .statement = sql,
+                     .traits = {.retryable = !in_doubt, .in_doubt = in_doubt},
+                     .dialect = &kDialect};
+  if (timed_out) throw SqlError("sql.deadline", failure);
+  failure.message = trouble.message;
+  throw SqlError("sql.connection_lost", failure);
+}
+
+// Our own, such as BEGIN and SAVEPOINT: changes nothing by itself.
+void MariadbConnection::command(const std::string& sql) {
+  Patience patience(deadline());
+  const auto trouble = link_.command(sql, patience);
+  if (!trouble) return;
+  if (patience.gone() || link_.lost()) {
+    link_.give_up();
+    throw_lost(*trouble, sql, /*in_doubt=*/false, patience.gone());
+  }
+  throw error_of(*trouble, sql);
+}
+
+void MariadbConnection::do_savepoint_command(std::string_view sql) {
+  require_time(sql);
+  require_unspoiled(sql);
+  send_begin();
+  command(std::string(sql));
+}
+
+void MariadbConnection::do_commit() {
+  const auto was = std::exchange(state_, State::none);
+  if (was == State::announced) return;  // nothing was done in it
+  if (was == State::none || broken())
+    throw SqlError("sql.transaction_lost", {.message = "there is no transaction to commit"});
+  if (was == State::spoiled) {
+    throw SqlError(
+        "sql.rolled_back",
+        {.message = "an earlier conflict had rolled the transaction back", .statement = "commit"});
+  }
+  Patience patience(deadline());
+  const auto trouble = link_.command("commit", patience);
+  if (!trouble) return;
+  if (patience.gone() || link_.lost() || means_lost(trouble->number)) {
+    link_.give_up();
+    throw_lost(*trouble, "commit", /*in_doubt=*/true, patience.gone());
+  }
+  // Refused, as by Galera's certification; whatever is still open must not stay so.
+  Patience more(upkeep_deadline());
+  if (link_.command("rollback", more)) link_.give_up();
+  throw error_of(*trouble, "commit");
+}
+
+void MariadbConnection::do_rollback() noexcept {
+  const auto was = std::exchange(state_, State::none);
+  if (was != State::open || broken()) return;
+  Patience patience(upkeep_deadline());
+  if (link_.command("rollback", patience)) link_.give_up();
+}
+
+bool MariadbConnection::reset() noexcept {
+  if (broken()) return false;
+  if (!dirty_) {
+    do_rollback();
+    return !broken();
+  }
+  // Rolls back as well. What was prepared is gone with the rest.
+  state_ = State::none;
+  Patience patience(upkeep_deadline());
+  if (!link_.reset_session(patience) || !configure(patience)) link_.give_up();
+  known_.clear();
+  unkept_.reset();
+  dirty_ = false;
+  return !broken();
+}
+
+bool MariadbConnection::validate() noexcept {
+  if (broken()) return false;
+  Patience patience(upkeep_deadline());
+  if (!link_.ping(patience)) link_.give_up();
+  return !broken();
+}
+
+}  // namespace carrel::mariadb

@@ -1,0 +1,85 @@
+// MariadbConnection: one libmariadb connection behind the Connection contract.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "carrel/db/connection.h"
+#include "carrel/drivers/mariadb.h"
+#include "db/statement_cache.h"
+#include "drivers/mariadb/mariadb_control.h"
+#include "drivers/mariadb/mariadb_link.h"
+#include "drivers/mariadb/mariadb_statement.h"
+#include "drivers/remote/canceller.h"
+
+namespace carrel::mariadb {
+
+class MariadbConnection final : public Connection {
+ public:
+  MariadbConnection(std::shared_ptr<const MariadbOptions> options, std::shared_ptr<Control> control,
+                    Clock::Steady deadline);
+
+  void cancel() noexcept override { canceller_.request(remote::CancelReason::asked); }
+  [[nodiscard]] bool in_transaction() const noexcept override {
+    return !broken() && state_ != State::none;
+  }
+  [[nodiscard]] bool broken() const noexcept override { return link_.lost(); }
+  [[nodiscard]] bool reset() noexcept override;
+  [[nodiscard]] bool validate() noexcept override;
+  [[nodiscard]] std::uint64_t round_trips() const noexcept override { return link_.round_trips(); }
+
+ protected:
+  Result do_execute(const Statement& statement, std::span<const Value> parameters) override;
+  std::int64_t do_load(const BulkRows& rows) override;
+  void do_begin(const BeginOptions& options) override;
+  void do_commit() override;
+  void do_rollback() noexcept override;
+  void do_savepoint_command(std::string_view sql) override;
+
+ private:
+  class Run;
+  enum class State : std::uint8_t {
+    none,
+    announced,  // BEGIN has not been sent yet
+    open,
+    spoiled  // rolled back by a conflict; only rollback() leads out
+  };
+
+  PreparedStatement& prepared(const Statement& statement, Run& run);
+  [[nodiscard]] PreparedStatement prepare(std::string_view sql, Run& run);
+  void require_allowed(const PreparedStatement& statement, std::string_view sql,
+                       std::size_t values) const;
+  void require_unspoiled(std::string_view sql) const;
+  void send_begin();
+  Result run_prepared(PreparedStatement& statement, Run& run, std::string_view sql);
+  void note_state(std::string_view sql);
+  struct RowRange {
+    std::size_t first;
+    std::size_t count;
+  };
+  [[nodiscard]] std::int64_t load_chunk(PreparedStatement& loading, const BulkRows& rows,
+                                        RowRange range, Run& run);
+
+  [[noreturn]] void fail(const Trouble& trouble, std::string_view sql,
+                         const remote::StatementText& text, Run& run);
+  [[noreturn]] void throw_lost(const Trouble& trouble, std::string_view sql, bool in_doubt,
+                               bool timed_out);
+  void command(const std::string& sql);
+  [[nodiscard]] bool configure(Patience& patience);
+  [[nodiscard]] Clock::Steady upkeep_deadline() const noexcept;
+
+  std::shared_ptr<const MariadbOptions> options_;
+  Link link_;
+  remote::Canceller canceller_;
+  db::StatementCache<PreparedStatement> known_;
+  std::optional<PreparedStatement> unkept_;  // the last one, where none are kept
+  std::string begin_;
+  State state_ = State::none;
+  bool dirty_ = false;
+};
+
+}  // namespace carrel::mariadb

@@ -1,0 +1,86 @@
+// Link: a libmariadb connection whose every call that may wait is bounded by a deadline.
+//
+// libmariadb counts its own time-outs in whole seconds. Its non-blocking calls (name_start and
+// name_cont) say instead what they wait for; waiting is done here, by poll().
+//
+//   int failed = 0;
+//   link.run(patience, [&] { return mysql_query_start(&failed, link.get(), "do 0"); },
+//            [&](int ready) { return mysql_query_cont(&failed, link.get(), ready); });
+//
+// Threads: one at a time. Lifetime: owns the MYSQL; closing never blocks.
+#pragma once
+
+#include <mysql.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "carrel/base/clock.h"
+#include "carrel/drivers/mariadb.h"
+#include "drivers/mariadb/mariadb_error.h"
+#include "drivers/remote/canceller.h"
+#include "drivers/remote/deadline.h"
+
+namespace carrel::mariadb {
+
+// Waits until the deadline and, where the statement can be cancelled, a little longer.
+class Patience {
+ public:
+  explicit Patience(Clock::Steady deadline) noexcept : limit_(deadline) {}
+  Patience(Clock::Steady deadline, std::chrono::milliseconds grace,
+           remote::Canceller& canceller) noexcept
+      : limit_(deadline), grace_(grace), canceller_(&canceller) {}
+
+  // The events that happened, as libmariadb counts them; its time-out once all patience is gone.
+  [[nodiscard]] int wait(MYSQL* connection, int events) noexcept;
+  [[nodiscard]] bool gone() const noexcept { return gone_; }
+
+ private:
+  Clock::Steady limit_;
+  std::chrono::milliseconds grace_{0};
+  remote::Canceller* canceller_ = nullptr;  // none once it has been asked
+  bool gone_ = false;
+};
+
+class Link {
+ public:
+  // Connects. Throws as mariadb.h says.
+  Link(const MariadbOptions& options, Clock::Steady deadline);
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+  ~Link();
+
+  [[nodiscard]] MYSQL* get() const noexcept { return connection_; }
+  [[nodiscard]] bool lost() const noexcept { return lost_; }
+  [[nodiscard]] std::uint64_t round_trips() const noexcept { return round_trips_; }
+  void count_round_trip() noexcept { ++round_trips_; }
+
+  template <class Start, class Continue>
+  void run(Patience& patience, const Start& start, const Continue& proceed) {
+    int waits_for = start();
+    while (waits_for != 0) waits_for = proceed(patience.wait(connection_, waits_for));
+    if (patience.gone()) give_up();
+  }
+
+  // Sends one text of our own, which may hold several statements, and reads all answers.
+  [[nodiscard]] std::optional<Trouble> command(const std::string& sql, Patience& patience);
+  // True where the server has put everything of the session back to its defaults.
+  [[nodiscard]] bool reset_session(Patience& patience);
+  [[nodiscard]] bool ping(Patience& patience);
+
+  // From now on nothing is sent or received.
+  void give_up() noexcept;
+
+ private:
+  void connect(const MariadbOptions& options, Clock::Steady deadline);
+  void require_suitable_server(unsigned long version_min) const;
+
+  MYSQL* connection_;
+  bool lost_ = false;
+  std::uint64_t round_trips_ = 0;
+};
+
+}  // namespace carrel::mariadb

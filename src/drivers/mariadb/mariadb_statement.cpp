@@ -1,0 +1,97 @@
+#include "drivers/mariadb/mariadb_statement.h"
+
+#include <charconv>
+#include <chrono>
+
+#include "db/sql_scanner.h"
+#include "drivers/mariadb/mariadb_error.h"
+
+namespace carrel::mariadb {
+
+Translated translate(std::string_view sql) {
+  Translated made;
+  made.sql.reserve(sql.size());
+  db::SqlScanner scanner(sql, kDialect);
+  while (const auto token = scanner.next()) {
+    const auto number =
+        token->kind == db::TokenKind::parameter ? db::parameter_number(token->text) : 0;
+    if (number == 0) {
+      made.sql += token->text;
+    } else {
+      made.sql += '?';
+      made.order.push_back(number - 1);
+    }
+  }
+  return made;
+}
+
+MYSQL_TIME time_of(Timestamp at) noexcept {
+  using namespace std::chrono;
+  const auto day = floor<days>(at);
+  const year_month_day date(day);
+  const hh_mm_ss clock(at - day);
+  MYSQL_TIME time{};
+  time.year = static_cast<unsigned>(static_cast<int>(date.year()));
+  time.month = static_cast<unsigned>(date.month());
+  time.day = static_cast<unsigned>(date.day());
+  time.hour = static_cast<unsigned>(clock.hours().count());
+  time.minute = static_cast<unsigned>(clock.minutes().count());
+  time.second = static_cast<unsigned>(clock.seconds().count());
+  time.second_part = static_cast<unsigned long>(clock.subseconds().count());
+  time.time_type = MYSQL_TIMESTAMP_DATETIME;
+  return time;
+}
+
+Binding::Binding(std::span<const Value> values, std::span<const std::size_t> order)
+    : binds_(order.size()), slots_(order.size()) {
+  uuids_.reserve(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) fill(binds_[i], slots_[i], values[order[i]]);
+}
+
+void Binding::fill(MYSQL_BIND& bind, Slot& slot, const Value& value) {
+  bind.length = &slot.length;
+  const auto borrow = [&](const void* data, std::size_t size) {
+    bind.buffer = const_cast<void*>(data);  // libmariadb only reads it
+    bind.buffer_length = slot.length = size;
+  };
+  switch (value.kind()) {
+    case ValueKind::null:
+      bind.buffer_type = MYSQL_TYPE_NULL;
+      break;
+    case ValueKind::integer:
+      slot.integer = value.integer();
+      bind.buffer_type = MYSQL_TYPE_LONGLONG;
+      bind.buffer = &slot.integer;
+      break;
+    case ValueKind::real:
+      slot.real = value.real();
+      bind.buffer_type = MYSQL_TYPE_DOUBLE;
+      bind.buffer = &slot.real;
+      break;
+    case ValueKind::text:
+      bind.buffer_type = MYSQL_TYPE_STRING;
+      borrow(value.text().data(), value.text().size());
+      break;
+    case ValueKind::bytes:
+      bind.buffer_type = MYSQL_TYPE_BLOB;
+      borrow(value.bytes().data(), value.bytes().size());
+      break;
+    case ValueKind::timestamp:
+      slot.time = time_of(value.timestamp());
+      bind.buffer_type = MYSQL_TYPE_DATETIME;
+      bind.buffer = &slot.time;
+      break;
+    case ValueKind::uuid:
+      // Sixteen bytes fit a UUID column as well as a BINARY(16) one.
+      uuids_.push_back(value.uuid());
+      bind.buffer_type = MYSQL_TYPE_BLOB;
+      borrow(uuids_.back().bytes.data(), 16);
+      break;
+  }
+}
+
+bool Binding::bind_to(MYSQL_STMT* statement) {
+  return binds_.empty() || mysql_stmt_bind_param(statement, binds_.data()) == 0;
+}
+
+}  // namespace carrel::mariadb

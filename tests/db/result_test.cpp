@@ -1,0 +1,91 @@
+#include "carrel/db/result.h"
+
+#include <gtest/gtest.h>
+
+#include "carrel/base/error.h"
+
+namespace carrel {
+namespace {
+
+Result accounts() {
+  Result::Builder rows(
+      std::make_shared<const Result::Columns>(Result::Columns{"id", "owner", "rate"}));
+  rows.add_integer(1);
+  rows.add_text("alice");
+  rows.add_real(0.5);
+  rows.add_integer(300);
+  rows.add_null();
+  rows.add_integer(2);
+  return rows.finish(0);
+}
+
+template <class F>
+std::string code_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return std::string(error.code());
+  }
+  return {};
+}
+
+TEST(Result, GivesCellsByNumberAndByName) {
+  const auto result = accounts();
+  EXPECT_EQ(result.size(), 2U);
+  EXPECT_EQ(result[0].get<int>("id"), 1);
+  EXPECT_EQ(result[0].get<std::string_view>(1), "alice");
+  EXPECT_EQ(result[1].get<double>("rate"), 2.0);
+  EXPECT_EQ(result[1].get<std::optional<std::string>>("owner"), std::nullopt);
+  EXPECT_EQ(result[0].get<std::optional<std::string>>("owner"), "alice");
+}
+
+TEST(Result, ConvertsNothingWithLoss) {
+  const auto result = accounts();
+  EXPECT_EQ(code_of([&] { static_cast<void>(result[1].get<std::int8_t>("id")); }),
+            "sql.value_out_of_range");
+  EXPECT_EQ(code_of([&] { static_cast<void>(result[1].get<bool>("id")); }),
+            "sql.value_out_of_range");
+  EXPECT_EQ(code_of([&] { static_cast<void>(result[0].get<int>("rate")); }), "sql.type_mismatch");
+  EXPECT_EQ(code_of([&] { static_cast<void>(result[0].get<int>("owner")); }), "sql.type_mismatch");
+  EXPECT_EQ(code_of([&] { static_cast<void>(result[1].get<std::string>("owner")); }),
+            "sql.null_value");
+  EXPECT_EQ(code_of([&] { static_cast<void>(result[0].get<int>("nobody")); }), "sql.no_column");
+  EXPECT_EQ(code_of([&] { static_cast<void>(result[0].get<int>(3)); }), "sql.no_column");
+}
+
+TEST(Result, FillsStructsInColumnOrder) {
+  struct Account {
+    std::int64_t id;
+    std::optional<std::string> owner;
+    double rate;
+  };
+  const auto filled = accounts().to<Account>();
+  ASSERT_EQ(filled.size(), 2U);
+  EXPECT_EQ(filled[0].owner, "alice");
+  EXPECT_EQ(filled[1].id, 300);
+  EXPECT_EQ(filled[1].owner, std::nullopt);
+
+  struct TooFew {
+    std::int64_t id;
+  };
+  EXPECT_EQ(code_of([] { static_cast<void>(accounts().to<TooFew>()); }), "sql.unexpected_columns");
+}
+
+TEST(Result, OneIsExactlyOne) {
+  EXPECT_EQ(code_of([] { static_cast<void>(accounts().one()); }), "sql.unexpected_rows");
+  EXPECT_EQ(code_of([] { static_cast<void>(Result().one()); }), "sql.unexpected_rows");
+  EXPECT_FALSE(Result().first());
+  const auto owned = accounts().first();
+  ASSERT_TRUE(owned);
+  EXPECT_EQ(owned->get<std::string_view>("owner"), "alice");
+}
+
+TEST(Result, ViewsSurviveAMove) {
+  auto result = accounts();
+  const auto view = result[0].get<std::string_view>("owner");
+  const auto moved = std::move(result);
+  EXPECT_EQ(view.data(), moved[0].get<std::string_view>("owner").data());
+}
+
+}  // namespace
+}  // namespace carrel

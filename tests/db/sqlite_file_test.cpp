@@ -1,0 +1,238 @@
+#include <gtest/gtest.h>
+#include <sys/fsuid.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
+
+#include "carrel/db/pool.h"
+#include "carrel/db/sql_error.h"
+#include "carrel/drivers/sqlite.h"
+#include "db/temporary_folder.h"
+
+namespace carrel {
+namespace {
+
+using test::TemporaryFolder;
+
+std::string refusal(const SqliteOptions& options) {
+  try {
+    const auto driver = sqlite_driver(options);
+  } catch (const SqlError& error) {
+    EXPECT_NE(std::string_view(error.what()).find(options.file.filename().string()),
+              std::string_view::npos)
+        << error.what();
+    return std::string(error.code());
+  }
+  return {};
+}
+
+// The root user may do anything; for the extent of this object it may not.
+class AsNobody {
+ public:
+  AsNobody() : before_(::setfsuid(65534)) {}
+  AsNobody(const AsNobody&) = delete;
+  AsNobody& operator=(const AsNobody&) = delete;
+  ~AsNobody() { ::setfsuid(static_cast<uid_t>(before_)); }
+
+ private:
+  int before_;
+};
+
+TEST(SqliteFile, IsMadeWhereThereIsNone) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(refusal({.file = folder / "new.db"}), "");
+  EXPECT_TRUE(std::filesystem::exists(folder / "new.db"));
+}
+
+TEST(SqliteFile, NeedsItsDirectory) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(refusal({.file = folder / "missing" / "a.db"}), "sql.no_directory");
+  EXPECT_EQ(refusal({.file = folder.path()}), "sql.not_a_database");
+}
+
+TEST(SqliteFile, ThatIsNoDatabaseIsRefusedAndLeftAlone) {
+  const TemporaryFolder folder;
+  const std::string text(5'000, 'x');
+  std::ofstream(folder / "notes.txt") << text;
+
+  EXPECT_EQ(refusal({.file = folder / "notes.txt"}), "sql.not_a_database");
+  EXPECT_EQ(std::filesystem::file_size(folder / "notes.txt"), text.size());
+}
+
+TEST(SqliteFile, ThatMayNotBeWrittenIsRefused) {
+  const TemporaryFolder folder;
+  const auto file = folder / "locked.db";
+  {
+    const auto driver = sqlite_driver({.file = file});
+  }
+  using std::filesystem::perms;
+  std::filesystem::permissions(file, perms::owner_read | perms::group_read | perms::others_read);
+  std::filesystem::permissions(folder / "locked.db.lock", perms::all);
+  std::filesystem::permissions(folder.path(), perms::all);
+  const AsNobody nobody;
+  EXPECT_EQ(refusal({.file = file}), "sql.read_only");
+}
+
+TEST(SqliteFile, ThatMayNotBeReadIsRefused) {
+  const TemporaryFolder folder;
+  const auto file = folder / "secret.db";
+  {
+    const auto driver = sqlite_driver({.file = file});
+  }
+  using std::filesystem::perms;
+  std::filesystem::permissions(file, perms::owner_read | perms::owner_write);
+  std::filesystem::permissions(folder / "secret.db.lock", perms::all);
+  std::filesystem::permissions(folder.path(), perms::all);
+  const AsNobody nobody;
+  EXPECT_EQ(refusal({.file = file}), "sql.access_denied");
+}
+
+TEST(SqliteFile, InAFolderThatMayNotBeWrittenIsRefused) {
+  const TemporaryFolder folder;
+  std::filesystem::permissions(
+      folder.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec |
+                         std::filesystem::perms::others_read | std::filesystem::perms::others_exec);
+  {
+    const AsNobody nobody;
+    EXPECT_EQ(refusal({.file = folder / "a.db"}), "sql.access_denied");
+  }
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::all);
+}
+
+TEST(SqliteFile, ServesOneDriverAtATime) {
+  const TemporaryFolder folder;
+  {
+    const auto driver = sqlite_driver({.file = folder / "a.db"});
+    EXPECT_EQ(refusal({.file = folder / "a.db"}), "sql.in_use");
+  }
+  EXPECT_EQ(refusal({.file = folder / "a.db"}), "");
+}
+
+TEST(SqliteFile, RefusesASecondProcessAndNamesTheFirst) {
+  const TemporaryFolder folder;
+  const auto driver = sqlite_driver({.file = folder / "a.db"});
+  const auto owner = "process " + std::to_string(::getpid());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    // A child shares its parent's open lock file, but a new opening is a lock of its own.
+    try {
+      const auto second = sqlite_driver({.file = folder / "a.db"});
+      ::_exit(1);
+    } catch (const SqlError& error) {
+      const bool named = std::string_view(error.what()).find(owner) != std::string_view::npos;
+      ::_exit(error.code() == "sql.in_use" && named ? 0 : 2);
+    }
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(SqliteFile, HasOneWriterAndSaysSo) {
+  const TemporaryFolder folder;
+  const auto driver = sqlite_driver({.file = folder / "a.db"});
+  auto writer = driver->connect({});
+  EXPECT_THROW(static_cast<void>(driver->connect({})), SqlError);
+  writer.reset();
+  EXPECT_NE(driver->connect({}), nullptr);
+}
+
+TEST(SqliteFile, ReadersCannotWrite) {
+  const TemporaryFolder folder;
+  const auto driver = sqlite_driver({.file = folder / "a.db"});
+  const auto writer = driver->connect({});
+  writer->execute("create table t (id integer)");
+  const auto reader = driver->connect({.access = Access::read_only});
+  try {
+    reader->execute("insert into t values (1)");
+    FAIL() << "a reader wrote";
+  } catch (const SqlError& error) {
+    EXPECT_EQ(error.code(), "sql.read_only");
+  }
+}
+
+TEST(SqliteFile, KeepsForeignKeysAndTellsThemAtCommit) {
+  const TemporaryFolder folder;
+  const auto driver = sqlite_driver({.file = folder / "a.db"});
+  const auto writer = driver->connect({});
+  writer->execute("create table parent (id integer primary key)");
+  writer->execute(
+      "create table child (id integer references parent deferrable initially deferred)");
+  writer->begin({});
+  writer->execute("insert into child values (7)");
+  try {
+    writer->commit();
+    FAIL() << "a child without a parent was committed";
+  } catch (const SqlError& error) {
+    EXPECT_EQ(error.code(), "sql.foreign_key_violation");
+    EXPECT_FALSE(error.in_doubt());
+  }
+  EXPECT_FALSE(writer->in_transaction());
+  EXPECT_EQ(writer->execute("select count(*) from child").one().get<int>(0), 0);
+}
+
+TEST(SqliteFile, TellsAFullDiskAndLosesNothing) {
+  const TemporaryFolder folder;
+  const auto driver = sqlite_driver({.file = folder / "a.db"});
+  const auto writer = driver->connect({});
+  writer->execute("create table t (id integer primary key, filler blob)");
+  writer->execute("insert into t values (1, 'kept')");
+  writer->execute("pragma max_page_count = 4");  // as if the disk held no more
+  writer->begin({});
+  std::string code;
+  try {
+    for (int i = 2; i < 100; ++i)
+      writer->execute("insert into t values ($1, zeroblob(4000))", std::array{Value(i)});
+  } catch (const SqlError& error) {
+    code = error.code();
+  }
+  EXPECT_EQ(code, "sql.disk_full");
+  writer->rollback();
+  EXPECT_FALSE(writer->in_transaction());
+  EXPECT_EQ(writer->execute("select count(*) from t").one().get<int>(0), 1);
+}
+
+TEST(SqliteFile, WritersOfOnePoolStandInLineAndNoneIsBusy) {
+  constexpr int kThreads = 8;
+  constexpr int kEach = 50;
+  const TemporaryFolder folder;
+  const auto driver =
+      sqlite_driver({.file = folder / "a.db", .synchronous = SqliteSync::off, .readers = 2});
+  Pool pool({.name = "a", .acquire_max = std::chrono::seconds(60)}, *driver);
+  pool.borrow()->execute("create table t (n integer)");
+  pool.borrow()->execute("insert into t values (0)");
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kEach; ++i) {
+        auto lease = pool.borrow();
+        lease->begin({});
+        const auto n = lease->execute("select n from t").one().get<int>(0);
+        lease->execute("update t set n = $1", std::array{Value(n + 1)});
+        lease->commit();
+        lease.release();
+        const auto seen =
+            pool.borrow({.access = Access::read_only})->execute("select n from t").one();
+        ASSERT_GT(seen.get<int>(0), n);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(pool.borrow()->execute("select n from t").one().get<int>(0), kThreads * kEach);
+}
+
+TEST(SqliteFile, LeavesNoLogBehindWhenItIsClosed) {
+  const TemporaryFolder folder;
+  {
+    const auto driver = sqlite_driver({.file = folder / "a.db"});
+    Pool pool({.name = "a"}, *driver);
+    pool.borrow()->execute("create table t (n integer)");
+    pool.borrow({.access = Access::read_only})->execute("select * from t");
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "a.db-wal"));
+}
+
+}  // namespace
+}  // namespace carrel

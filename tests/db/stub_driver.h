@@ -1,0 +1,213 @@
+// StubDriver: a database that only keeps a diary, for fast tests of pools and sessions.
+//
+//   StubDriver driver;
+//   driver.at(StubPoint::commit, [] { throw lost_at_commit(); });     // once, at the next COMMIT
+//   ...
+//   EXPECT_EQ(driver.diary(), (Diary{"1 begin", "1 insert", "1 commit"}));
+//
+// Entries begin with the number of the connection. Actions may throw (a fault), block (a delay), or
+// look around; they run in the thread that met the point.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "carrel/db/connection.h"
+#include "carrel/db/sql_error.h"
+
+namespace carrel::test {
+
+enum class StubPoint { connect, begin, execute, savepoint, commit, rollback, reset, validate };
+
+using Diary = std::vector<std::string>;
+
+class StubDriver final : public Driver {
+ public:
+  explicit StubDriver(Traits traits = {.name = "stub", .remote = true, .pool_size_default = 2})
+      : traits_(traits) {}
+
+  [[nodiscard]] const Traits& traits() const noexcept override { return traits_; }
+  [[nodiscard]] std::unique_ptr<Connection> connect(const ConnectOptions& options) override;
+  [[nodiscard]] std::optional<std::size_t> connections_max() override { return connections_max_; }
+  void limit_connections(std::size_t max) { connections_max_ = max; }
+
+  // `action` runs the next `times` times that any connection meets `point`.
+  void at(StubPoint point, std::function<void()> action, int times = 1);
+  // Every statement from now on answers this.
+  void answer(std::int64_t number) { answer_.store(number); }
+
+  [[nodiscard]] Diary diary() const;
+  void forget_diary();
+  [[nodiscard]] int open() const noexcept { return open_.load(); }
+  [[nodiscard]] int open_max() const noexcept { return open_max_.load(); }
+
+ private:
+  friend class StubConnection;
+  struct Action {
+    std::function<void()> run;
+    int times;
+  };
+
+  void meet(StubPoint point);
+  void write(int connection, const std::string& entry);
+  void opened();
+
+  const Traits traits_;
+  std::optional<std::size_t> connections_max_;
+  std::atomic<int> last_number_{0};
+  std::atomic<int> open_{0};
+  std::atomic<int> open_max_{0};
+  std::atomic<std::int64_t> answer_{0};
+  mutable std::mutex mutex_;  // the two below are guarded by mutex_
+  std::array<std::deque<Action>, 8> actions_;
+  Diary diary_;
+};
+
+class StubConnection final : public Connection {
+ public:
+  StubConnection(StubDriver& driver, int number, Access access)
+      : driver_(driver), number_(number), access_(access) {}
+  ~StubConnection() override { driver_.open_.fetch_sub(1); }
+
+  void cancel() noexcept override {}
+  [[nodiscard]] bool in_transaction() const noexcept override { return in_transaction_; }
+  [[nodiscard]] bool broken() const noexcept override { return broken_; }
+  [[nodiscard]] bool reset() noexcept override {
+    if (in_transaction_) do_rollback();
+    return !broken_ && met(StubPoint::reset);
+  }
+  [[nodiscard]] bool validate() noexcept override { return met(StubPoint::validate); }
+  [[nodiscard]] int number() const noexcept { return number_; }
+  void break_now() noexcept { broken_ = true; }
+
+ protected:
+  Result do_execute(const Statement& statement, std::span<const Value>) override {
+    driver_.write(number_, std::string(statement.text));
+    try {
+      driver_.meet(StubPoint::execute);
+    } catch (const SqlError& error) {
+      if (error.code() == "sql.connection_lost" || error.code() == "sql.transaction_lost")
+        in_transaction_ = false;
+      broken_ = error.code() == "sql.connection_lost";
+      throw;
+    }
+    if (access_ == Access::read_only && !statement.text.starts_with("select"))
+      throw SqlError("sql.read_only", {.message = "a reader", .statement = statement.text});
+    static const auto columns =
+        std::make_shared<const Result::Columns>(Result::Columns{"connection", "answer"});
+    Result::Builder row(columns);
+    row.add_integer(number_);
+    row.add_integer(driver_.answer_.load());
+    return row.finish(1);
+  }
+  void do_begin(const BeginOptions& options) override {
+    driver_.write(number_, options.access == Access::read_only ? "begin read only" : "begin");
+    driver_.meet(StubPoint::begin);
+    in_transaction_ = true;
+  }
+  void do_commit() override {
+    driver_.write(number_, "commit");
+    in_transaction_ = false;
+    try {
+      driver_.meet(StubPoint::commit);
+    } catch (const SqlError& error) {
+      broken_ = error.in_doubt();
+      throw;
+    }
+  }
+  void do_rollback() noexcept override {
+    if (!in_transaction_) return;
+    in_transaction_ = false;
+    driver_.write(number_, "rollback");
+    broken_ = !met(StubPoint::rollback);
+  }
+  void do_savepoint_command(std::string_view sql) override {
+    driver_.write(number_, std::string(sql));
+    driver_.meet(StubPoint::savepoint);
+  }
+
+ private:
+  bool met(StubPoint point) noexcept {
+    try {
+      driver_.meet(point);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  StubDriver& driver_;
+  const int number_;
+  const Access access_;
+  bool in_transaction_ = false;
+  bool broken_ = false;
+};
+
+inline std::unique_ptr<Connection> StubDriver::connect(const ConnectOptions& options) {
+  meet(StubPoint::connect);
+  opened();
+  return std::make_unique<StubConnection>(*this, last_number_.fetch_add(1) + 1, options.access);
+}
+
+inline void StubDriver::opened() {
+  const int now = open_.fetch_add(1) + 1;
+  int seen = open_max_.load();
+  while (seen < now && !open_max_.compare_exchange_weak(seen, now)) {
+  }
+}
+
+inline void StubDriver::at(StubPoint point, std::function<void()> action, int times) {
+  const std::scoped_lock lock(mutex_);
+  actions_[static_cast<std::size_t>(point)].push_back({std::move(action), times});
+}
+
+inline void StubDriver::meet(StubPoint point) {
+  std::function<void()> run;
+  {
+    const std::scoped_lock lock(mutex_);
+    auto& actions = actions_[static_cast<std::size_t>(point)];
+    if (actions.empty()) return;
+    run = actions.front().run;
+    if (--actions.front().times == 0) actions.pop_front();
+  }
+  run();
+}
+
+inline void StubDriver::write(int connection, const std::string& entry) {
+  const std::scoped_lock lock(mutex_);
+  diary_.push_back(std::to_string(connection) + " " + entry);
+}
+
+inline Diary StubDriver::diary() const {
+  const std::scoped_lock lock(mutex_);
+  return diary_;
+}
+
+inline void StubDriver::forget_diary() {
+  const std::scoped_lock lock(mutex_);
+  diary_.clear();
+}
+
+// Faults that a database may show.
+inline SqlError conflict() {
+  return {"sql.serialization_failure", {.message = "lost", .traits = {.retryable = true}}};
+}
+inline SqlError lost_at_commit() {
+  return {"sql.connection_lost", {.message = "gone at COMMIT", .traits = {.in_doubt = true}}};
+}
+inline SqlError refused_at_commit() {
+  return {"sql.rolled_back", {.message = "no"}};
+}
+inline SqlError server_away() {
+  return {"sql.cannot_connect", {.message = "nobody there", .traits = {.retryable = true}}};
+}
+
+}  // namespace carrel::test
