@@ -15,7 +15,10 @@ class WorkerPool::Threads {
   explicit Threads(std::size_t count) : pool_(count) {}
   Threads(const Threads&) = delete;
   Threads& operator=(const Threads&) = delete;
-  ~Threads() { pool_.join(); }  // runs what is queued; the core drops it
+  ~Threads() = default;
+
+  // Runs what is queued, which the core drops, and waits.
+  void join() { pool_.join(); }
 
   void post(std::shared_ptr<pool::Core> core, std::unique_ptr<pool::Task> task) {
     boost::asio::post(pool_, [core = std::move(core), task = std::move(task)]() mutable {
@@ -33,7 +36,7 @@ WorkerPool::WorkerPool(WorkerPoolOptions options)
 
 WorkerPool::~WorkerPool() {
   core_->discard_queued();
-  threads_.reset();
+  threads_->join();  // tasks that still run may post, and be refused, meanwhile
 }
 
 ScopeOptions WorkerPool::named(ScopeOptions options) const {

@@ -88,5 +88,12 @@ BindGuard::~BindGuard() {
   }
 }
 
+void BorrowCheck::check() const noexcept {
+  // The scope is looked into only if it is the current one: it may be gone.
+  CARREL_ASSERT(Scope::current() == scope_ && Access::entries(*scope_) == entries_,
+                "a borrowed value of request-local '" + std::string(variable_) +
+                    "' was used after a suspension or outside its scope");
+}
+
 }  // namespace scope
 }  // namespace carrel

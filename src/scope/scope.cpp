@@ -6,6 +6,7 @@
 
 #include "carrel/base/assert.h"
 #include "carrel/scope/snapshot.h"
+#include "scope/thread_label.h"
 
 namespace carrel {
 
@@ -16,6 +17,12 @@ namespace {
 // Tells threads apart. Only compared, so that an address of something thread-local will do.
 const void* this_thread() noexcept {
   return &scope::current;
+}
+
+// Makes `scope` the current one, and returns which it was.
+Scope* enter(Scope* scope) noexcept {
+  scope::label_this_thread(scope);
+  return std::exchange(scope::current, scope);
 }
 
 std::string quoted(const Scope* scope) {
@@ -86,7 +93,7 @@ void Scope::open() {
     root_ = scope::Access::root(*outer_);
     if (root_ != nullptr) root_->innermost_ = this;
   }
-  scope::current = this;
+  enter(this);
   open_ = true;
 }
 
@@ -100,16 +107,16 @@ void Scope::close() noexcept {
   if (kind_ == Kind::suspended) {
     CARREL_ASSERT(!is_open_on_this_thread(),
                   quoted(this) + " destroyed while this thread is inside it");
-    Scope* const before = std::exchange(scope::current, this);
+    Scope* const before = enter(this);
     destroy_values();
-    scope::current = before;
+    enter(before);
     return;
   }
   if (!open_) return;  // its constructor threw
   if (scope::current == this) {
     destroy_values();
     if (root_ != nullptr) root_->innermost_ = outer_;
-    scope::current = outer_;
+    enter(outer_);
     return;
   }
   // A coroutine frame that is destroyed instead of resumed finds itself on any thread, in any
@@ -118,10 +125,10 @@ void Scope::close() noexcept {
   CARREL_ASSERT(
       in_destroyed_frame,
       quoted(this) + " closed out of order: the innermost open one is " + quoted(scope::current));
-  Scope* const before = std::exchange(scope::current, this);
+  Scope* const before = enter(this);
   destroy_values();
   if (root_->innermost_ == this) root_->innermost_ = outer_;
-  scope::current = before;
+  enter(before);
 }
 
 void Scope::destroy_values() noexcept {
@@ -145,11 +152,12 @@ Scope::Entry::Entry(Scope& scope) noexcept : outer_(scope::current) {
   CARREL_ASSERT(scope.kind_ == Kind::suspended,
                 quoted(&scope) + " was opened as a plain scope and cannot be entered again");
   scope.user_.store(this_thread(), std::memory_order_relaxed);
-  scope::current = scope.innermost_;
+  scope.entries_.fetch_add(1, std::memory_order_relaxed);  // read by those who run in it only
+  enter(scope.innermost_);
 }
 
 Scope::Entry::~Entry() {
-  scope::current = outer_;
+  enter(outer_);
 }
 
 namespace scope {
@@ -161,14 +169,19 @@ void Access::check_thread(const Scope& scope) noexcept {
                 quoted(root) + " was entered by another thread while this one was still using it");
 }
 
+std::uint64_t Access::entries(const Scope& scope) noexcept {
+  const Scope* const root = scope.kind_ == Scope::Kind::suspended ? &scope : scope.root_.get();
+  return root == nullptr ? 0 : root->entries_.load(std::memory_order_relaxed);
+}
+
 std::shared_ptr<Scope> Access::root(Scope& scope) noexcept {
   return scope.kind_ == Scope::Kind::suspended ? scope.shared_from_this() : scope.root_;
 }
 
-OutsideAnyScope::OutsideAnyScope() noexcept : outer_(std::exchange(current, nullptr)) {}
+OutsideAnyScope::OutsideAnyScope() noexcept : outer_(enter(nullptr)) {}
 
 OutsideAnyScope::~OutsideAnyScope() {
-  current = outer_;
+  enter(outer_);
 }
 
 }  // namespace scope

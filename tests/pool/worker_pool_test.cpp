@@ -179,15 +179,23 @@ TEST(WorkerPool, ATaskThatWouldWaitForItsOwnFullQueueIsRefused) {
 }
 
 TEST(WorkerPool, TheWaitThatWouldLeaveNoWorkerIsRefused) {
+  std::atomic<int> refused{0};
+  std::atomic<bool> innermost_ran{false};
+  const auto wait_for = [&](Pending<void> task) {
+    const std::string code = code_of([&] { std::move(task).get(); });
+    if (code == "pool.deadlock") ++refused;
+  };
   WorkerPool pool({.threads = 2});
+  // Two workers, two waits: whichever comes second is refused, and its worker runs the innermost.
   auto outermost = pool.submit({.name = "0"}, [&] {
-    auto middle = pool.submit({.name = "1"}, [&] {
-      auto innermost = pool.submit({.name = "2"}, [] { return 2; });
-      return code_of([&] { (void)std::move(innermost).get(); });
-    });
-    return std::move(middle).get();
+    wait_for(pool.submit({.name = "1"}, [&] {
+      wait_for(pool.submit({.name = "2"}, [&] { innermost_ran = true; }));
+    }));
   });
-  EXPECT_EQ(std::move(outermost).get(), "pool.deadlock");
+  std::move(outermost).get();
+  EXPECT_TRUE(pool.drain(kForEver));
+  EXPECT_EQ(refused.load(), 1);
+  EXPECT_TRUE(innermost_ran.load());
 }
 
 TEST(WorkerPool, WaitingForATaskWhileOthersWorkIsFine) {
@@ -238,16 +246,20 @@ TEST(WorkerPool, DrainWakesWhoeverIsBlocked) {
 
 TEST(WorkerPool, TheDestructorDiscardsWhatIsQueued) {
   std::optional<Pending<int>> never;
-  std::optional<Occupied> worker;
+  std::latch begun(1);
+  std::latch queued(1);
   {
-    auto pool = std::make_unique<WorkerPool>(WorkerPoolOptions{.name = "p", .threads = 1});
-    worker.emplace(*pool);
-    never.emplace(pool->submit({}, [] { return 1; }));
-    std::jthread destroyer([&] { pool.reset(); });
-    // The worker is let go only once the pool takes no more: the queued task can then only be lost.
-    while (code_of([&] { (void)pool->submit({}, [] { return 1; }); }) != "pool.closed")
-      std::this_thread::yield();
-    worker->let_go();
+    WorkerPool pool({.threads = 1});
+    // Ends only once the destructor has begun: what is queued behind it can then only be discarded.
+    EXPECT_TRUE(pool.post({}, [&] {
+      begun.count_down();
+      queued.wait();
+      while (code_of([&] { (void)pool.submit({}, [] {}); }) != "pool.closed")
+        std::this_thread::yield();
+    }));
+    begun.wait();
+    never.emplace(pool.submit({}, [] { return 1; }));
+    queued.count_down();
   }
   EXPECT_EQ(code_of([&] { (void)std::move(*never).get(); }), "pool.discarded");
 }

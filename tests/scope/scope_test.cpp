@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -202,6 +203,39 @@ TEST(SuspendedScopeDeathTest, TwoThreadsInsideAtATimeAreFound) {
         count.set(1);
       },
       "scope 'shared' was entered by another thread while this one was still using it");
+}
+
+TEST(BorrowedDeathTest, HoldingAReferenceAcrossASuspensionIsFound) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        const RequestLocal<std::string> cart{"cart"};
+        const auto scope = Scope::suspended({.name = "order"});
+        std::optional<Borrowed<std::string>> borrowed;
+        {
+          const Scope::Entry entry(*scope);
+          borrowed.emplace(cart.borrow());
+          **borrowed = "a book";
+        }
+        const Scope::Entry resumed(*scope);
+        (*borrowed)->clear();
+      },
+      "a borrowed value of request-local 'cart' was used after a suspension or outside its scope");
+}
+
+TEST(BorrowedDeathTest, UsingOneAfterItsScopeIsFound) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        const RequestLocal<std::string> cart{"cart"};
+        std::optional<Borrowed<std::string>> borrowed;
+        {
+          Scope scope({.name = "order"});
+          borrowed.emplace(cart.borrow());
+        }
+        (*borrowed)->clear();
+      },
+      "a borrowed value of request-local 'cart'");
 }
 
 TEST(SuspendedScopeDeathTest, APlainScopeCannotBeEnteredAgain) {

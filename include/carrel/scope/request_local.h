@@ -104,7 +104,49 @@ class BindGuard {
   Cell* displaced_;
 };
 
+// The type-free part of a checked reference.
+class BorrowCheck {
+ public:
+  BorrowCheck(const Scope& scope, std::string_view variable) noexcept
+      : scope_(&scope), entries_(Access::entries(scope)), variable_(variable) {}
+  // Stops the program when the scope has been left since, or suspended.
+  void check() const noexcept;
+
+ private:
+  const Scope* scope_;
+  std::uint64_t entries_;
+  std::string_view variable_;
+};
+
 }  // namespace scope
+
+// Borrowed: a reference to a request's value that must not be held across a suspension.
+//
+// In a coroutine, what get() returned before a co_await may be gone after it: a timer of the same
+// request may have removed it. A Borrowed finds that out at its next use, instead of much later.
+//
+//   const auto cart = carts.borrow();
+//   cart->add(item);
+//   co_await store(*cart);
+//   cart->clear();                  // stops the program: borrow() again after each co_await
+//
+// Threads, lifetime: used in the scope and between the suspensions where it was made; the variable
+// outlives it. Errors: any other use is a bug, and stops the program with the variable's name.
+template <class T>
+class [[nodiscard]] Borrowed {
+ public:
+  Borrowed(T& value, const Scope& scope, std::string_view variable) noexcept
+      : value_(&value), check_(scope, variable) {}
+  [[nodiscard]] T& operator*() const noexcept {
+    check_.check();
+    return *value_;
+  }
+  [[nodiscard]] T* operator->() const noexcept { return &**this; }
+
+ private:
+  T* value_;
+  scope::BorrowCheck check_;
+};
 
 template <class T, Flow F = kDefaultFlow<T>>
 class RequestLocal : private scope::Variable {
@@ -132,6 +174,12 @@ class RequestLocal : private scope::Variable {
     if (scope::Cell* const cell = find_cell()) [[likely]]
       return Cell::value(*cell);
     return make_initial();
+  }
+
+  // As get(), for code with suspensions: see Borrowed.
+  [[nodiscard]] Borrowed<std::remove_reference_t<Reference>> borrow() const {
+    Reference value = get();
+    return {value, *Scope::current(), name_};
   }
 
   // The current scope's value; nullptr if there is none, or no scope. Never makes one.

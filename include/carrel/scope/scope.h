@@ -148,6 +148,7 @@ class Scope : public std::enable_shared_from_this<Scope> {
   std::shared_ptr<Scope> root_;  // plain: the suspended scope that it was opened within, if any
   Scope* innermost_ = this;      // suspended: where an Entry continues
   std::atomic<const void*> user_{nullptr};  // suspended: the thread that entered it last
+  std::atomic<std::uint64_t> entries_{0};   // suspended: how often it was entered
 };
 
 // Entry: this thread is inside a suspended scope while the Entry lives; then where it was before.
@@ -179,6 +180,8 @@ class Access {
   static ValueMap& values(Scope& scope) noexcept { return scope.values_; }
   static const ValueMap& values(const Scope& scope) noexcept { return scope.values_; }
   static const ScopeName& name(const Scope& scope) noexcept { return scope.name_; }
+  // Changes whenever the scope is entered: what was true before a suspension may not be any more.
+  static std::uint64_t entries(const Scope& scope) noexcept;
   // Asserts that no other thread has entered the scope since this one did.
   static void check_thread(const Scope& scope) noexcept;
   // The suspended scope that keeps this one's coroutine; null for scopes of one thread.

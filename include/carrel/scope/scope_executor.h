@@ -24,6 +24,7 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/require.hpp>
@@ -125,6 +126,12 @@ template <std::convertible_to<boost::asio::any_io_executor> Executor>
 [[nodiscard]] scope_executor in_derived_scope(const Executor& below,
                                               const ScopeOptions& options = {}) {
   return scope_executor(below, Scope::suspended(Snapshot::capture(), options));
+}
+
+// Has `executor` (a boost::asio::thread_pool's, a strand, ...) run `f` with this scope's context.
+template <class Executor, class F>
+void post_in_scope(const Executor& executor, F&& f) {
+  boost::asio::post(executor, Snapshot::capture().wrap(std::forward<F>(f)));
 }
 
 }  // namespace carrel

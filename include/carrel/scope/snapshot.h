@@ -165,4 +165,11 @@ template <class F, class... A>
   return std::jthread(Snapshot::capture().wrap(std::forward<F>(f)), std::forward<A>(arguments)...);
 }
 
+// Has `arena` (a tbb::task_arena, or whatever has such an enqueue()) run `f` with this scope's
+// context. Inside parallel algorithms, wrap() the body.
+template <class Arena, class F>
+void enqueue_in_scope(Arena& arena, F&& f) {
+  arena.enqueue(Snapshot::capture().wrap(std::forward<F>(f)));
+}
+
 }  // namespace carrel

@@ -1,0 +1,57 @@
+// inspect: what every thread holds at this moment, and which scope it is in.
+//
+// Use it for a debug page, for tests of your own, and when memory climbs. It stops nobody and reads
+// only what the threads have recorded themselves, never a value; so its parts are each right, but
+// not all of the same instant.
+//
+//   for (const InspectedThread& thread : inspect().threads)
+//     std::cout << thread.number << " in " << thread.scope << ": " << thread.entries.size() <<
+//     "\n";
+//   response.body() = to_json(inspect());            // GET /debug/threads
+//
+// Threads: from any. Lifetime: the result is a copy. Errors: std::bad_alloc.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "carrel/base/clock.h"
+
+namespace carrel {
+
+struct InspectedEntry {
+  std::string variable;
+  std::string type;
+  std::size_t bytes = 0;        // sizeof, or what the owner said by publish_bytes()
+  bool outlives_tasks = false;  // declared Lifetime::thread
+};
+
+struct InspectedThread {
+  std::uint64_t number = 0;  // Carrel's own, never given twice; 0: it has never held a value
+  std::string scope = {};    // the innermost scope that it is in; empty outside any
+  std::uint32_t depth = 0;   // how many scopes it is in
+  std::chrono::nanoseconds scope_age{};
+  std::uint32_t capacity = 0;  // entries that the thread's map has room for
+  std::uint32_t used = 0;      // entries in use, stale ones included
+  std::uint32_t stale = 0;     // entries of dead variables
+  std::vector<InspectedEntry> entries = {};
+};
+
+struct Inspection {
+  std::vector<InspectedThread> threads = {};  // those that hold or held a value, or are in a scope
+  std::size_t variables = 0;             // alive
+  std::size_t abandoned = 0;             // values whose destructor will never run
+};
+
+// `clock` is what the ages are measured with: the one that the scopes were opened with.
+[[nodiscard]] Inspection inspect(const Clock& clock = SystemClock::get());
+
+// {"variables":2,"abandoned":0,"threads":[{"thread":1,"scope":"GET /orders","depth":1,
+//   "scope_age_us":12,"capacity":16,"used":1,"stale":0,"bytes":32,
+//   "entries":[{"variable":"cache","type":"...","bytes":32,"lifetime":"thread"}]}]}
+[[nodiscard]] std::string to_json(const Inspection& inspection);
+
+}  // namespace carrel
