@@ -80,9 +80,11 @@ template <class Peer>
 template <class Peer>
 [[gnu::noinline]] void chain_loop(Word handle) {
   const Word mask = unknown_zero();
+  Word last = 0;
   for (std::size_t left = kBatch; left != 0; --left) {
     launder(handle);
-    handle += reinterpret_cast<Word>(Peer::at(handle)) & mask;
+    launder(last);
+    last = reinterpret_cast<Word>(Peer::at(handle + last)) & mask;
   }
 }
 
