@@ -91,8 +91,7 @@ void finish_own(ThreadBlock& self, Slot& slot, Cell& cell) noexcept {
 }
 
 void clear_stale_values(ThreadBlock& self) noexcept {
-  if (self.ending) return;  // a teardown deals with every entry itself
-  self.map.clear_stale();
+  if (!self.ending) self.map.clear_stale();  // a teardown deals with every entry itself
   for (Cell* cell = self.map.take_unowned(); cell != nullptr;) {
     Cell* const next = cell->next;
     run_destructor(self, *cell, Ending::variable_death);

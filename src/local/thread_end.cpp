@@ -151,6 +151,7 @@ void end_thread(ThreadBlock& self) noexcept {
   if (!self.registered) return;
   self.ending = true;
   drop_all_sticky(self);
+  clear_stale_values(self);
   self.map.hold_log_still(true);
   for (int round = 0; round < kRounds && self.map.count() != 0; ++round) end_round(self);
   if (self.map.count() != 0) abandon_rest(self);

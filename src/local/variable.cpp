@@ -83,7 +83,7 @@ void* NewValue::publish() {
   self.map.insert(place_, cell.value());
   cell_ = nullptr;
   // Last, since it may run destructors, which may insert in turn.
-  if (self.map.has_stale()) clear_stale_values(self);
+  if (self.map.has_stale() || self.map.has_unowned()) clear_stale_values(self);
   return cell.value();
 }
 

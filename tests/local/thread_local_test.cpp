@@ -5,20 +5,16 @@
 
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "carrel/local/audit.h"
 #include "carrel/local/inspect.h"
+#include "local/values_for_tests.h"
 
 namespace carrel {
 namespace {
 
-// Runs `f` on a thread of its own, to its end.
-template <class F>
-void on_another_thread(F f) {
-  std::thread(f).join();
-}
+using local::on_another_thread;
 
 TEST(ThreadLocal, GetMakesTheInitialValueOnce) {
   int made = 0;

@@ -72,6 +72,7 @@ class ThreadLocalMap {
   // The values of dead variables that this map owns and that clearing has found, linked by
   // `Cell::next`. The caller destroys them once no operation on the map is under way.
   [[nodiscard]] Cell* take_unowned() noexcept;
+  [[nodiscard]] bool has_unowned() const noexcept { return unowned_ != nullptr; }
   // Called by the thread that destroys a variable of which this map holds a key.
   void count_stale() noexcept { stale_.fetch_add(1, std::memory_order_relaxed); }
 

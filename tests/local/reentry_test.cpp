@@ -1,0 +1,141 @@
+// What comes of using thread-locals within initialisers, destructors and bind guards.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "carrel/base/error.h"
+#include "carrel/local/thread_local.h"
+#include "local/values_for_tests.h"
+
+namespace carrel {
+namespace {
+
+using local::Farewell;
+
+TEST(Reentry, AnInitialiserThatReadsItsOwnVariableIsRefused) {
+  std::unique_ptr<ThreadLocal<int>> variable;
+  variable = std::make_unique<ThreadLocal<int>>(
+      ThreadLocalOptions<int>{.name = "circular", .initial = [&] { return variable->get() + 1; }});
+  try {
+    variable->get();
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "recursive_initialiser");
+    EXPECT_NE(std::string(error.what()).find("circular"), std::string::npos);
+  }
+  EXPECT_EQ(variable->peek(), nullptr);
+}
+
+TEST(Reentry, AValueThatTheInitialiserSetsItselfStays) {
+  std::unique_ptr<ThreadLocal<int>> variable;
+  int* reference = nullptr;
+  variable = std::make_unique<ThreadLocal<int>>(ThreadLocalOptions<int>{.initial = [&] {
+    reference = &variable->set(5);
+    return 6;
+  }});
+  EXPECT_EQ(variable->get(), 5);
+  EXPECT_EQ(&variable->get(), reference);
+}
+
+TEST(Reentry, AnInitialiserMayUseAndMakeOtherVariables) {
+  std::vector<std::unique_ptr<ThreadLocal<int>>> others;
+  const ThreadLocal<int> variable{{.initial = [&] {
+    for (int i = 0; i < 100; ++i) {
+      others.push_back(std::make_unique<ThreadLocal<int>>());
+      others.back()->set(i);
+    }
+    return others[50]->get();
+  }}};
+  EXPECT_EQ(variable.get(), 50);
+}
+
+TEST(Reentry, AThrowingInitialiserLeavesTheMapAsItWas) {
+  bool fails = true;
+  const ThreadLocal<std::string> variable{{.initial = [&]() -> std::string {
+    if (fails) throw std::runtime_error("not yet");
+    return "made";
+  }}};
+  const std::uint32_t count = local::thread_block.map.count();
+  EXPECT_THROW(variable.get(), std::runtime_error);
+  EXPECT_EQ(local::thread_block.map.count(), count);
+  EXPECT_EQ(variable.peek(), nullptr);
+  fails = false;
+  EXPECT_EQ(variable.get(), "made");
+}
+
+TEST(Reentry, ADestructorThatRemoveCallsSeesNoValueAndMaySetOne) {
+  const ThreadLocal<Farewell> variable;
+  bool was_there = true;
+  variable.set(Farewell([&] {
+    was_there = variable.peek() != nullptr;
+    variable.set(Farewell());
+  }));
+  variable.remove();
+  EXPECT_FALSE(was_there);
+  EXPECT_NE(variable.peek(), nullptr);
+}
+
+// Guards do not move, but a unique_ptr of one does.
+auto bind_on_heap(const ThreadLocal<int>& variable, int value) {
+  return std::unique_ptr<Bind<int>>(new Bind<int>(variable.bind(value)));
+}
+
+TEST(Guards, OfDifferentVariablesEndInAnyOrder) {
+  const ThreadLocal<int> one;
+  const ThreadLocal<int> two;
+  auto first = bind_on_heap(one, 1);
+  auto second = bind_on_heap(two, 2);
+  first.reset();
+  EXPECT_EQ(one.peek(), nullptr);
+  EXPECT_EQ(two.get(), 2);
+  second.reset();
+  EXPECT_EQ(two.peek(), nullptr);
+}
+
+TEST(Guards, RestoreAValueThatWasRemovedMeanwhile) {
+  const ThreadLocal<int> variable;
+  variable.set(1);
+  {
+    const auto bound = variable.bind(2);
+    variable.remove();
+  }
+  EXPECT_EQ(variable.get(), 1);
+}
+
+TEST(Guards, RestoreNothingOfADeadVariable) {
+  auto variable = std::make_unique<ThreadLocal<int>>();
+  auto guard = bind_on_heap(*variable, 1);
+  variable.reset();
+  guard.reset();
+  EXPECT_EQ(local::thread_block.map.count(), 0U);
+}
+
+TEST(GuardsDeathTest, OfOneVariableThatEndOutOfOrderStopTheProgram) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const ThreadLocal<int> variable{{.name = "tenant"}};
+  EXPECT_DEATH(
+      {
+        auto outer = bind_on_heap(variable, 1);
+        auto inner = bind_on_heap(variable, 2);
+        outer.reset();
+      },
+      "out of order: tenant");
+}
+
+TEST(GuardsDeathTest, ThatEndOnAnotherThreadStopTheProgram) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const ThreadLocal<int> variable{{.name = "tenant"}};
+  EXPECT_DEATH(
+      {
+        auto guard = bind_on_heap(variable, 1);
+        std::thread([&] { guard.reset(); }).join();
+      },
+      "another thread: tenant");
+}
+
+}  // namespace
+}  // namespace carrel

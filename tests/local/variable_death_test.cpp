@@ -1,0 +1,305 @@
+// What a variable's death does to the values that threads hold of it.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "carrel/local/inspect.h"
+#include "carrel/local/thread_local.h"
+#include "local/values_for_tests.h"
+#include "local/worker.h"
+
+namespace carrel {
+namespace {
+
+using local::Event;
+using local::Farewell;
+using local::on_another_thread;
+using local::Reports;
+using local::Worker;
+
+std::vector<std::unique_ptr<Worker>> make_workers(int count) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (int i = 0; i < count; ++i) workers.push_back(std::make_unique<Worker>());
+  return workers;
+}
+
+TEST(VariableDeath, DestroysTheValuesOfIdleThreadsBeforeItReturns) {
+  std::atomic<int> destroyed = 0;
+  std::atomic<int> by_death = 0;
+  const auto workers = make_workers(64);
+  {
+    const ThreadLocal<Farewell> variable;
+    for (const auto& worker : workers) {
+      worker->call([&] {
+        variable.set(Farewell([&] {
+          ++destroyed;
+          if (current_ending() == Ending::variable_death) ++by_death;
+        }));
+      });
+    }
+    EXPECT_EQ(variable.statistics().values, 64U);
+  }
+  EXPECT_EQ(destroyed, 64);
+  EXPECT_EQ(by_death, 64);
+}
+
+TEST(VariableDeath, LeavesNoStaleEntryOnTheThreadThatDestroys) {
+  std::vector<std::unique_ptr<ThreadLocal<int>>> variables;
+  for (int i = 0; i < 100; ++i) {
+    variables.push_back(std::make_unique<ThreadLocal<int>>());
+    variables.back()->set(i);
+  }
+  variables.clear();
+  EXPECT_EQ(local::thread_block.map.count(), 0U);
+  EXPECT_EQ(local::thread_block.map.stale(), 0U);
+}
+
+TEST(VariableDeath, LeavesAtMostADeadKeyOnOtherThreadsUntilTheirNextInsertion) {
+  const ThreadLocal<int> survivor;
+  Worker worker;
+  auto variable = std::make_unique<ThreadLocal<int>>();
+  worker.call([&] { variable->set(1); });
+  variable.reset();
+  worker.call([&] {
+    EXPECT_EQ(local::thread_block.map.stale(), 1U);
+    survivor.set(1);
+    EXPECT_EQ(local::thread_block.map.stale(), 0U);
+    EXPECT_EQ(local::thread_block.map.count(), 1U);
+  });
+}
+
+TEST(VariableDeath, AMissClearsStaleEntriesToo) {
+  const ThreadLocal<int> never_set;
+  Worker worker;
+  auto variable = std::make_unique<ThreadLocal<int>>();
+  worker.call([&] { variable->set(1); });
+  variable.reset();
+  worker.call([&] {
+    EXPECT_EQ(never_set.peek(), nullptr);
+    EXPECT_EQ(local::thread_block.map.count(), 0U);
+  });
+}
+
+TEST(VariableDeath, ANewVariableAtTheSameAddressHasNoValue) {
+  alignas(ThreadLocal<int>) std::byte memory[sizeof(ThreadLocal<int>)];
+  Worker worker;
+  for (int i = 0; i < 10; ++i) {
+    auto* const variable = new (memory) ThreadLocal<int>({.initial = [] { return -1; }});
+    EXPECT_EQ(variable->peek(), nullptr);
+    variable->set(i);
+    worker.call([&] {
+      EXPECT_EQ(variable->get(), -1);
+      variable->set(i);
+    });
+    variable->~ThreadLocal();
+  }
+}
+
+TEST(VariableDeath, AVariableThatReusesASlotSeesNoOldValue) {
+  Worker worker;
+  const std::size_t slots = [] {
+    const ThreadLocal<int> any;
+    return local::process_figures().slots;
+  }();
+  for (int i = 0; i < 1000; ++i) {
+    const ThreadLocal<int> variable;
+    EXPECT_EQ(variable.peek(), nullptr);
+    worker.call([&] {
+      EXPECT_EQ(variable.peek(), nullptr);
+      variable.set(1);
+    });
+  }
+  EXPECT_EQ(local::process_figures().slots, slots) << "the slots were not used again";
+}
+
+TEST(VariableDeath, ValuesDieOnceWhenThreadsEndAtTheSameTime) {
+  constexpr int kThreads = 64;
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> destroyed = 0;
+    const auto workers = make_workers(kThreads);
+    auto variable = std::make_unique<ThreadLocal<Farewell>>();
+    for (const auto& worker : workers) {
+      worker->call([&] { variable->set(Farewell([&] { ++destroyed; })); });
+    }
+    for (const auto& worker : workers) worker->let_end();
+    variable.reset();
+    EXPECT_EQ(destroyed, kThreads);
+  }
+}
+
+TEST(VariableDeath, WaitsForADestructorThatAnExitingThreadRuns) {
+  Event began;
+  Event go_on;
+  std::atomic<bool> finished = false;
+  auto variable = std::make_unique<ThreadLocal<Farewell>>();
+  std::thread exiting([&] {
+    variable->set(Farewell([&] {
+      began.set();
+      go_on.wait();
+      finished = true;
+    }));
+  });
+  began.wait();
+  std::thread helper([&] { go_on.set(); });
+  variable.reset();
+  EXPECT_TRUE(finished);
+  helper.join();
+  exiting.join();
+}
+
+TEST(VariableDeath, AThreadsEndWaitsForItsValueThatTheDyingVariableDestroys) {
+  Event began;
+  Event go_on;
+  std::atomic<bool> finished = false;
+  Worker worker;
+  auto variable = std::make_unique<ThreadLocal<Farewell>>();
+  worker.call([&] {
+    variable->set(Farewell([&] {
+      began.set();
+      go_on.wait();
+      finished = true;
+    }));
+  });
+  std::thread destroyer([&] { variable.reset(); });
+  began.wait();
+  worker.let_end();
+  go_on.set();
+  worker.end();
+  EXPECT_TRUE(finished) << "the value has outlived its thread";
+  destroyer.join();
+}
+
+// A value that owns the variable that it is a value of.
+struct SelfOwner {
+  std::unique_ptr<ThreadLocal<SelfOwner>> variable;
+};
+
+void make_self_owner() {
+  auto owned = std::make_unique<ThreadLocal<SelfOwner>>();
+  SelfOwner& value = owned->get();
+  value.variable = std::move(owned);
+}
+
+TEST(VariableDeath, AValueMayOwnItsOwnVariableUntilItsThreadEnds) {
+  const std::size_t before = local::process_figures().variables;
+  on_another_thread([] { make_self_owner(); });
+  EXPECT_EQ(local::process_figures().variables, before);
+}
+
+TEST(VariableDeath, AValueThatOwnsItsOwnVariableMayBeRemoved) {
+  const std::size_t before = local::process_figures().variables;
+  auto owned = std::make_unique<ThreadLocal<SelfOwner>>();
+  const ThreadLocal<SelfOwner>& variable = *owned;
+  variable.get().variable = std::move(owned);
+  EXPECT_TRUE(variable.remove());
+  EXPECT_EQ(local::process_figures().variables, before);
+}
+
+TEST(VariableDeath, ADestructorMayPutANewValueIntoItsDyingVariable) {
+  int destroyed = 0;
+  auto variable = std::make_unique<ThreadLocal<Farewell>>();
+  const ThreadLocal<Farewell>& alias = *variable;
+  alias.set(Farewell([&] { alias.set(Farewell([&] { ++destroyed; })); }));
+  variable.reset();
+  EXPECT_EQ(destroyed, 1);
+}
+
+TEST(VariableDeath, OwnerReclaimLeavesValuesToTheirThreads) {
+  std::atomic<std::thread::id> destroyed_on{};
+  const ThreadLocal<int> other;
+  Worker worker;
+  std::thread::id worker_id;
+  {
+    const ThreadLocal<Farewell> variable{{.reclaim = Reclaim::owner}};
+    worker.call([&] {
+      worker_id = std::this_thread::get_id();
+      variable.set(Farewell([&] { destroyed_on = std::this_thread::get_id(); }));
+    });
+  }
+  EXPECT_EQ(destroyed_on.load(), std::thread::id{});
+  worker.call([&] { other.set(1); });
+  EXPECT_EQ(destroyed_on.load(), worker_id);
+}
+
+TEST(VariableDeath, OwnerReclaimEndsWithTheThreadAtTheLatest) {
+  std::atomic<int> destroyed = 0;
+  Worker worker;
+  {
+    const ThreadLocal<Farewell> variable{{.reclaim = Reclaim::owner}};
+    worker.call([&] { variable.set(Farewell([&] { ++destroyed; })); });
+  }
+  EXPECT_EQ(destroyed, 0);
+  worker.end();
+  EXPECT_EQ(destroyed, 1);
+}
+
+TEST(VariableDeath, OwnerReclaimDestroysTheOwnValueAtOnce) {
+  int destroyed = 0;
+  {
+    const ThreadLocal<Farewell> variable{{.reclaim = Reclaim::owner}};
+    variable.set(Farewell([&] { ++destroyed; }));
+  }
+  EXPECT_EQ(destroyed, 1);
+}
+
+TEST(VariableDeathDeathTest, UseAfterItStopsTheProgram) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  alignas(ThreadLocal<int>) std::byte memory[sizeof(ThreadLocal<int>)];
+  auto* const variable = new (memory) ThreadLocal<int>;
+  variable->set(1);
+  variable->~ThreadLocal();
+  EXPECT_DEATH(variable->get(), "used after its destruction");
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__clang__)
+constexpr int kManyVariables = 100'000;  // the sanitizer builds are ten times slower
+#else
+constexpr int kManyVariables = 1'000'000;
+#endif
+
+TEST(VariableDeath, AMillionShortLivedVariablesLeaveNothing) {
+  const ThreadLocal<int> first;
+  first.set(0);
+  const std::uint32_t capacity = local::thread_block.map.capacity();
+  const std::size_t slots = local::process_figures().slots;
+  for (int i = 0; i < kManyVariables; ++i) {
+    const ThreadLocal<int> variable;
+    variable.set(i);
+  }
+  EXPECT_EQ(local::thread_block.map.capacity(), capacity);
+  EXPECT_EQ(local::thread_block.map.count(), 1U);
+  EXPECT_LE(local::process_figures().slots, slots + 1);
+}
+
+TEST(VariableDeath, ChurnOfAThousandVariablesKeepsTheTableSmall) {
+  Worker worker;
+  const auto fill = [&worker] {
+    std::vector<std::unique_ptr<ThreadLocal<int>>> variables;
+    for (int i = 0; i < 1000; ++i) variables.push_back(std::make_unique<ThreadLocal<int>>());
+    worker.call([&] {
+      for (const auto& variable : variables) variable->set(1);
+    });
+  };
+  const ThreadLocal<int> last;
+  std::uint32_t capacity = 0;
+  worker.call([&] { last.set(1); });
+  fill();
+  worker.call([&] { capacity = local::thread_block.map.capacity(); });
+  for (int i = 0; i < 20; ++i) fill();
+  worker.call([&] {
+    EXPECT_EQ(local::thread_block.map.capacity(), capacity);
+    last.remove();
+    last.set(1);
+    EXPECT_EQ(local::thread_block.map.stale(), 0U);
+    EXPECT_EQ(local::thread_block.map.capacity(), 32U) << "the table did not shrink";
+  });
+}
+
+}  // namespace
+}  // namespace carrel
