@@ -19,7 +19,6 @@ ExitClock::~ExitClock() {
 double ExitClock::measure(const std::function<void()>& hold) {
   hold_ = &hold;
   rounds_ = 0;
-  ExitValue::destroyed = 0;
   pthread_t thread{};
   CARREL_ASSERT(pthread_create(&thread, nullptr, &ExitClock::run, this) == 0,
                 "the measured thread could not be started");
@@ -34,6 +33,7 @@ void* ExitClock::run(void* clock) {
   auto* self = static_cast<ExitClock*>(clock);
   (*self->hold_)();
   pthread_setspecific(self->last_key_, self);
+  ExitValue::destroyed = 0;  // temporaries that filling the variables took do not count
   self->begin_ = std::chrono::steady_clock::now();
   return nullptr;
 }
