@@ -1,0 +1,171 @@
+// Every allocation may fail, and operator new may itself use a thread-local.
+//
+// The linker gives this program its own malloc (--wrap), through which the library's calls go too.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "carrel/local/audit.h"
+#include "carrel/local/inspect.h"
+#include "carrel/local/static_thread_local.h"
+#include "carrel/local/thread_local.h"
+
+namespace {
+
+// Counts down to the allocation that fails; 0: none does.
+std::atomic<int> fails_at{0};
+
+bool fails_now() {
+  return fails_at != 0 && fails_at.fetch_sub(1) == 1;
+}
+
+constinit carrel::StaticThreadLocal<long> allocations{"allocations"};
+std::atomic<bool> counting{false};
+
+}  // namespace
+
+extern "C" {
+void* __real_malloc(std::size_t bytes);
+void* __real_calloc(std::size_t count, std::size_t bytes);
+void* __real_aligned_alloc(std::size_t align, std::size_t bytes);
+void* __wrap_malloc(std::size_t bytes) {
+  return fails_now() ? nullptr : __real_malloc(bytes);
+}
+void* __wrap_calloc(std::size_t count, std::size_t bytes) {
+  return fails_now() ? nullptr : __real_calloc(count, bytes);
+}
+void* __wrap_aligned_alloc(std::size_t align, std::size_t bytes) {
+  return fails_now() ? nullptr : __real_aligned_alloc(align, bytes);
+}
+}
+
+void* operator new(std::size_t bytes) {
+  if (counting) ++allocations.get();
+  if (void* const memory = std::malloc(bytes)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept {
+  if (counting && memory != nullptr) --allocations.get();
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  operator delete(memory);
+}
+
+namespace carrel {
+namespace {
+
+// Fails the first, second ... allocation of `act` until it succeeds. After each failure `check`
+// must hold. Returns how many failed.
+int fail_every_allocation(const std::function<void()>& act, const std::function<void()>& check) {
+  for (int n = 1;; ++n) {
+    fails_at = n;
+    try {
+      act();
+      const bool all_succeeded = fails_at > 0;
+      fails_at = 0;
+      if (all_succeeded) return n - 1;
+      // A failure that only cost an optimisation.
+    } catch (const std::bad_alloc&) {
+      fails_at = 0;
+    }
+    check();
+  }
+}
+
+TEST(Allocation, AFailedFirstValueLeavesTheThreadAsItWas) {
+  const ThreadLocal<int> variable;
+  int failures = 0;
+  std::thread([&] {
+    failures = fail_every_allocation([&] { variable.set(1); },
+                                     [&] {
+                                       if (variable.peek() != nullptr) variable.remove();
+                                     });
+    EXPECT_EQ(variable.get(), 1);
+  }).join();
+  EXPECT_GE(failures, 2) << "the log and the cell";
+}
+
+TEST(Allocation, AFailedGrowthLeavesEveryValueWhereItWas) {
+  std::vector<std::unique_ptr<ThreadLocal<int>>> variables;
+  for (int i = 0; i < 300; ++i) variables.push_back(std::make_unique<ThreadLocal<int>>());
+  std::thread([&] {
+    int failures = 0;
+    for (std::size_t i = 0; i < variables.size(); ++i) {
+      const auto check = [&] {
+        EXPECT_EQ(local::thread_block.map.count(), i);
+        for (std::size_t n = 0; n < i; ++n) EXPECT_EQ(*variables[n]->peek(), static_cast<int>(n));
+      };
+      failures += fail_every_allocation([&] { variables[i]->set(static_cast<int>(i)); },
+                                        [&] {
+                                          if (variables[i]->peek() != nullptr)
+                                            variables[i]->remove();
+                                          check();
+                                        });
+    }
+    EXPECT_GE(failures, 300);
+  }).join();
+  for (const auto& variable : variables) EXPECT_EQ(variable->statistics().values, 0U);
+}
+
+TEST(Allocation, AFailedVariableLeavesTheRegistryAsItWas) {
+  const std::size_t before = local::process_figures().variables;
+  std::vector<std::unique_ptr<ThreadLocal<int>>> variables;
+  variables.reserve(3000);
+  for (int i = 0; i < 3000; ++i) {
+    std::unique_ptr<ThreadLocal<int>> made;
+    fail_every_allocation([&] { made = std::make_unique<ThreadLocal<int>>(); },
+                          [&] {
+                            if (made != nullptr) made.reset();
+                          });
+    variables.push_back(std::move(made));
+  }
+  EXPECT_EQ(local::process_figures().variables, before + 3000);
+}
+
+TEST(Allocation, AFailureInAnInitialiserLeavesNoValue) {
+  const ThreadLocal<std::unique_ptr<int>> variable{
+      {.initial = [] { return std::make_unique<int>(1); }}};
+  std::thread([&] {
+    fail_every_allocation([&] { variable.get(); },
+                          [&] {
+                            if (variable.peek() != nullptr) variable.remove();
+                          });
+    EXPECT_EQ(*variable.get(), 1);
+  }).join();
+}
+
+TEST(Allocation, AFailureInInspectionOrAuditChangesNothing) {
+  const ThreadLocal<int> variable{{.name = "a name that is too long for the small string buffer"}};
+  const local::AuditMark mark = local::mark_audit();
+  variable.set(1);
+  std::vector<local::ValueRecord> left;
+  EXPECT_GE(fail_every_allocation([&] { left = local::values_since(mark); }, [] {}), 2);
+  EXPECT_EQ(left.size(), 1U);
+  std::vector<local::ThreadReport> threads;
+  EXPECT_GE(fail_every_allocation([&] { threads = local::inspect_threads(); }, [] {}), 3);
+  EXPECT_EQ(variable.get(), 1);
+}
+
+TEST(Allocation, OperatorNewMayUseAThreadLocal) {
+  std::thread([] {
+    counting = true;
+    const auto value = std::make_unique<std::vector<int>>(100);
+    std::vector<std::unique_ptr<ThreadLocal<std::vector<int>>>> variables;
+    for (int i = 0; i < 100; ++i) {
+      variables.push_back(std::make_unique<ThreadLocal<std::vector<int>>>());
+      variables.back()->get().resize(10);
+    }
+    EXPECT_GE(allocations.get(), 200);
+    counting = false;
+  }).join();
+}
+
+}  // namespace
+}  // namespace carrel
