@@ -152,7 +152,6 @@ TEST(ValueTypes, TheSizeThatCountsIsWhatTheOwnerLastPublished) {
   EXPECT_EQ(variable.statistics().bytes, 1000U);
 }
 
-constinit StaticThreadLocal<int> counter{"counter"};
 constinit StaticThreadLocal<std::string> greeting{
     {.name = "greeting", .initial = [] { return std::string("hello"); }}};
 static_assert(std::is_trivially_destructible_v<decltype(greeting)>);
