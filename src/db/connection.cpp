@@ -27,9 +27,29 @@ std::string savepoint_name(int depth) {
 
 }  // namespace
 
+// Adds the time of a call to busy_, where a pool has asked for it.
+class Connection::Busy {
+ public:
+  explicit Busy(Connection& connection) noexcept : connection_(connection) {
+    if (connection.measuring_) [[unlikely]]
+      since_ = Clock::Steady::clock::now();
+  }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+  ~Busy() {
+    if (since_ != Clock::Steady()) [[unlikely]]
+      connection_.busy_ += Clock::Steady::clock::now() - since_;
+  }
+
+ private:
+  Connection& connection_;
+  Clock::Steady since_{};
+};
+
 Result Connection::execute(const Statement& statement, std::span<const Value> parameters) {
   require_valid(parameters, statement.text);
   require_time(statement.text);
+  const Busy busy(*this);
   return do_execute(statement, parameters);
 }
 
@@ -37,12 +57,14 @@ std::vector<Result> Connection::batch(std::span<const BatchItem> items) {
   if (items.empty()) return {};
   for (const auto& item : items) require_valid(item.parameters, item.statement.text);
   require_time(items.front().statement.text);
+  const Busy busy(*this);
   return do_batch(items);
 }
 
 std::vector<Result> Connection::batch_and_commit(std::span<const BatchItem> items) {
   for (const auto& item : items) require_valid(item.parameters, item.statement.text);
   require_time("commit");
+  const Busy busy(*this);
   return do_batch_and_commit(items);
 }
 
@@ -51,12 +73,14 @@ std::int64_t Connection::load(const BulkRows& rows) {
                 "bulk rows for '" + std::string(rows.table) + "' are incomplete");
   require_valid(rows.values, rows.table);
   require_time(rows.table);
+  const Busy busy(*this);
   return do_load(rows);
 }
 
 void Connection::begin(const BeginOptions& options) {
   CARREL_ASSERT(!in_transaction(), "begin inside a transaction");
   require_time("begin");
+  const Busy busy(*this);
   do_begin(options);
 }
 
@@ -66,6 +90,7 @@ void Connection::commit() {
     rollback();
     require_time("commit");
   }
+  const Busy busy(*this);
   do_commit();
 }
 

@@ -36,6 +36,8 @@ std::uint64_t next_pool_id() noexcept {
   return next.fetch_add(1, std::memory_order_relaxed) * 2;  // two lanes each
 }
 
+constexpr std::uint64_t kBorrowsPerSample = 64;
+
 bool is_set(std::chrono::milliseconds time) noexcept {
   return time.count() > 0;
 }
@@ -99,32 +101,31 @@ Pool::Lease Pool::Core::borrow(const BorrowOptions& options) {
   auto& hint = Hints::of(id_ + lane_index);
   db::Holder* holder = options.stays_on_thread ? &db::Holder::of_this_thread() : nullptr;
 
-  auto taken = lane.try_take(hint);
-  for (;;) {
-    if (!taken) {
-      const auto acquired = acquire(lane_index, options, holder);
-      taken = acquired.slot;
-    }
-    if (!traits_.remote || is_alive(lane.slot(*taken))) break;
-    close_connection(lane_index, *taken, Closed::invalid);
-    lane.put_empty(*taken, db::Lane::Was::connected);
-    taken.reset();
+  const auto idle = lane.try_take(hint);
+  std::uint32_t index = idle ? *idle : acquire(lane_index, options, holder).slot;
+  while (traits_.remote && !is_alive(lane.slot(index), options)) {
+    close_connection(lane_index, index, Closed::invalid);
+    lane.put_empty(index, db::Lane::Was::connected);
+    index = acquire(lane_index, options, holder).slot;
   }
 
-  auto& slot = lane.slot(*taken);
+  auto& slot = lane.slot(index);
   if (holder != nullptr) {
     ++holder->held;
     slot.holder.store(holder, std::memory_order_release);
   }
-  db::count_up(slot.borrowed);
+  if (db::count_up(slot.borrowed) % kBorrowsPerSample == 0) [[unlikely]] {
+    slot.measured_since = Clock::Steady::clock::now();
+    slot.connection->start_measuring();
+  }
   if (is_set(options_.leak_after)) note_borrowed(slot);
-  hint = *taken;
+  hint = index;
 
   Lease lease;
   lease.core_ = this;
   lease.connection_ = slot.connection.get();
   lease.lane_ = lane_index;
-  lease.slot_ = *taken;
+  lease.slot_ = index;
   return lease;
 }
 
@@ -204,7 +205,7 @@ void Pool::Core::connect(std::uint32_t lane_index, std::uint32_t index, Clock::S
       if (until >= deadline) throw_not_granted({.grant = db::Grant::timed_out});
       lane.pause(until);
     }
-  } catch (const Error&) {
+  } catch (...) {
     lane.put_empty(index, db::Lane::Was::connecting);
     throw;
   }
@@ -223,14 +224,20 @@ std::chrono::nanoseconds Pool::Core::life_with_jitter() noexcept {
 }
 
 // A sign of life is asked for only after idling: a connection that just worked need not be asked.
-bool Pool::Core::is_alive(db::Slot& slot) noexcept {
+bool Pool::Core::is_alive(db::Slot& slot, const BorrowOptions& options) noexcept {
   const auto idle_since =
       Clock::Steady(Clock::Steady::duration(slot.idle_since.load(std::memory_order_relaxed)));
   if (db::coarse_now(*options_.clock) - idle_since < options_.validate_after) return true;
-  slot.connection->set_deadline(Clock::Steady::clock::now() + options_.acquire_max);
+  slot.connection->set_deadline(deadline_of(options));
   const bool alive = slot.connection->validate();
   slot.connection->set_deadline(kNoDeadline);
   return alive;
+}
+
+void Pool::Core::note_utilisation(db::Slot& slot) noexcept {
+  const auto held = Clock::Steady::clock::now() - std::exchange(slot.measured_since, {});
+  slot.busy_ns.fetch_add(slot.connection->stop_measuring().count(), std::memory_order_relaxed);
+  slot.sampled_ns.fetch_add(held.count(), std::memory_order_relaxed);
 }
 
 void Pool::Core::close_connection(std::uint32_t lane_index, std::uint32_t index,
@@ -244,6 +251,8 @@ void Pool::Core::give_back(std::uint32_t lane_index, std::uint32_t index) noexce
   auto& slot = lane.slot(index);
   auto& connection = *slot.connection;
   if (connection.deadline() != kNoDeadline) connection.set_deadline(kNoDeadline);
+  if (slot.measured_since != Clock::Steady()) [[unlikely]]
+    note_utilisation(slot);
   const bool good = connection.reset() && !connection.broken();
   bool too_old = false;
   if (keeps_time_) {
@@ -291,8 +300,13 @@ PoolStats Pool::Core::stats() const {
     stats.timeouts += part.timeouts;
     stats.deadlocks_refused += part.deadlocks;
     stats.wait_time += part.wait_time;
-    for (std::size_t i = 0; i < lane->size(); ++i)
-      stats.borrowed += lane->slot(i).borrowed.load(std::memory_order_relaxed);
+    for (std::size_t i = 0; i < lane->size(); ++i) {
+      const auto& slot = lane->slot(i);
+      stats.borrowed += slot.borrowed.load(std::memory_order_relaxed);
+      const auto sampled = static_cast<double>(slot.sampled_ns.load(std::memory_order_relaxed));
+      const auto busy = static_cast<double>(slot.busy_ns.load(std::memory_order_relaxed));
+      stats.utilisation.push_back(sampled > 0 ? busy / sampled : 0.0);
+    }
   }
   const auto closed = [this](Closed why) {
     return closed_[static_cast<std::size_t>(why)].load(std::memory_order_relaxed);

@@ -41,7 +41,8 @@ class Pool::Core {
   // Fills an empty slot; on failure the slot is back in the lane.
   void connect(std::uint32_t lane, std::uint32_t slot, Clock::Steady deadline);
   [[nodiscard]] bool try_connect(std::uint32_t lane, std::uint32_t slot, Clock::Steady deadline);
-  [[nodiscard]] bool is_alive(db::Slot& slot) noexcept;
+  [[nodiscard]] bool is_alive(db::Slot& slot, const BorrowOptions& options) noexcept;
+  static void note_utilisation(db::Slot& slot) noexcept;
   void close_connection(std::uint32_t lane, std::uint32_t slot, Closed why) noexcept;
   [[nodiscard]] std::chrono::nanoseconds life_with_jitter() noexcept;
 

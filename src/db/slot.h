@@ -33,17 +33,23 @@ inline constexpr Clock::Steady::rep kNotBorrowed = std::numeric_limits<Clock::St
 struct alignas(64) Slot {
   std::unique_ptr<Connection> connection;
   Clock::Steady expires = kNoDeadline;
+  Clock::Steady measured_since{};  // of the current borrow, if it is a sampled one
   std::atomic<Holder*> holder{nullptr};
   std::atomic<std::uint64_t> borrowed{0};
   std::atomic<Clock::Steady::rep> borrowed_at{kNotBorrowed};  // kept only where leaks are reported
   std::atomic<Clock::Steady::rep> idle_since{0};
+  std::atomic<std::int64_t> sampled_ns{0};  // of the sampled borrows: how long they lasted
+  std::atomic<std::int64_t> busy_ns{0};     // and how much of that ran SQL
   std::atomic<bool> leak_reported{false};
   Label label;
 };
 
-// Counts up without a locked instruction: only the holder of the slot writes.
-inline void count_up(std::atomic<std::uint64_t>& counter) noexcept {
-  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+// Counts up without a locked instruction, since only the holder of the slot writes. Returns what
+// the counter was.
+inline std::uint64_t count_up(std::atomic<std::uint64_t>& counter) noexcept {
+  const auto before = counter.load(std::memory_order_relaxed);
+  counter.store(before + 1, std::memory_order_relaxed);
+  return before;
 }
 
 }  // namespace carrel::db

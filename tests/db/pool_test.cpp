@@ -339,6 +339,26 @@ TEST(Pool, ReportsWhoKeepsAConnectionTooLong) {
   EXPECT_EQ(pool.stats().leaks, 1U);
 }
 
+TEST(Pool, TellsHowMuchOfALoanRanSql) {
+  StubDriver driver;
+  Pool pool(options(1), driver);
+  const auto busy_for = [](std::chrono::milliseconds time) {
+    const auto until = soon(time);
+    while (Clock::Steady::clock::now() < until) {
+    }
+  };
+  driver.at(StubPoint::execute, [&] { busy_for(3ms); });
+  {
+    auto lease = pool.borrow();
+    lease->execute("select 1");
+    busy_for(3ms);
+  }
+  const auto utilisation = pool.stats().utilisation;
+  ASSERT_EQ(utilisation.size(), 1U);
+  EXPECT_GT(utilisation[0], 0.0);
+  EXPECT_LT(utilisation[0], 1.0);
+}
+
 TEST(Pool, DrainsOnceEverythingIsBack) {
   StubDriver driver;
   Pool pool(options(2), driver);

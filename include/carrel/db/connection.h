@@ -16,6 +16,7 @@
 // Errors: SqlError (see sql_error.h). After any error in_transaction() and broken() tell the truth.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -137,6 +138,16 @@ class Connection {
   [[nodiscard]] virtual bool reset() noexcept = 0;
   // Asks the database for a sign of life.
   [[nodiscard]] virtual bool validate() noexcept = 0;
+  // For pools: the time spent in calls that reach the database, from now until stop_measuring().
+  void start_measuring() noexcept {
+    measuring_ = true;
+    busy_ = {};
+  }
+  std::chrono::nanoseconds stop_measuring() noexcept {
+    measuring_ = false;
+    return busy_;
+  }
+
   // Requests that had to wait for an answer so far.
   [[nodiscard]] virtual std::uint64_t round_trips() const noexcept { return 0; }
 
@@ -155,7 +166,11 @@ class Connection {
   void require_time(std::string_view statement) const;
 
  private:
+  class Busy;
+
   Clock::Steady deadline_ = kNoDeadline;
+  bool measuring_ = false;
+  std::chrono::nanoseconds busy_{};
 };
 
 class Driver {

@@ -28,6 +28,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "carrel/base/clock.h"
 #include "carrel/db/connection.h"
@@ -91,6 +92,9 @@ struct PoolStats {
   std::uint64_t closed_invalid = 0;
   std::uint64_t leaks = 0;
   std::chrono::nanoseconds wait_time{};  // of all that waited
+  // For every place in the pool: the share of the time on loan in which SQL ran, from one borrow in
+  // 64. Holding connections idle is the commonest waste. 0 where nothing was sampled yet.
+  std::vector<double> utilisation;
 };
 
 class Pool {
