@@ -52,8 +52,9 @@ struct Refusal {
 template <class T>
 class [[nodiscard]] Outcome {
  public:
-  Outcome(T value) : state_(std::move(value)) {}            // NOLINT(*-explicit-*)
-  Outcome(Refusal refusal) : state_(std::move(refusal)) {}  // NOLINT(*-explicit-*)
+  // Implicit on purpose, so that a function returns either as it is.
+  Outcome(T value) : state_(std::move(value)) {}
+  Outcome(Refusal refusal) : state_(std::move(refusal)) {}
 
   [[nodiscard]] bool accepted() const noexcept { return std::holds_alternative<T>(state_); }
 
