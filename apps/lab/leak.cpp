@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <latch>
@@ -72,10 +73,25 @@ struct Measurement {
   [[nodiscard]] const Sample& last() const { return samples.back(); }
 };
 
-// Runs `task` once on every thread of a pool; all of them are inside before any goes on.
+// The load grows: one task in the first round, from half-time on one for each thread.
+std::size_t tasks_in_round(int round, const LeakOptions& options) {
+  const auto past = static_cast<std::size_t>(round - 1);
+  const auto rounds = static_cast<std::size_t>(options.rounds);
+  return std::min(options.threads, 1 + past * 2 * options.threads / rounds);
+}
+
+std::size_t tasks_in_all(const LeakOptions& options) {
+  std::size_t tasks = 0;
+  for (int round = 1; round <= options.rounds; ++round) tasks += tasks_in_round(round, options);
+  return tasks;
+}
+
+// Runs `task` on so many threads of a pool, and nothing on the rest; all threads are inside before
+// any goes on.
 // When it returns, the tasks' own code has run; whatever the pool does after a task may be under
 // way, but is over before that thread starts its next task.
-void run_on_every_thread(const Post& post, std::size_t threads, const std::function<void()>& task) {
+void run_on_threads(std::size_t count, std::size_t threads, const Post& post,
+                    const std::function<void()>& task) {
   struct Meeting {
     explicit Meeting(std::ptrdiff_t count) : inside(count), done(count) {}
     std::latch inside;
@@ -83,9 +99,9 @@ void run_on_every_thread(const Post& post, std::size_t threads, const std::funct
   };
   const auto meeting = std::make_shared<Meeting>(static_cast<std::ptrdiff_t>(threads));
   for (std::size_t i = 0; i < threads; ++i)
-    post([meeting, task] {
+    post([meeting, task, busy = i < count] {
       meeting->inside.arrive_and_wait();
-      task();
+      if (busy) task();
       meeting->done.count_down();
     });
   meeting->done.wait();
@@ -178,7 +194,7 @@ Measurement LeakExperiment::measure(const Scenario& scenario) {
 }
 
 Measurement LeakExperiment::measure_on(const Scenario& scenario, const Post& post) {
-  const auto stand_still = [&] { run_on_every_thread(post, options_.threads, [] {}); };
+  const auto stand_still = [&] { run_on_threads(0, options_.threads, post, [] {}); };
   stand_still();  // every thread has its stack and its arena before the first look
   release_free_memory();
   const MemoryUse before = memory_in_use();
@@ -192,7 +208,7 @@ Measurement LeakExperiment::measure_on(const Scenario& scenario, const Post& pos
   Measurement measurement{{{0, 0, 0}}};
   measurement.samples.reserve(static_cast<std::size_t>(options_.rounds) + 1);
   for (int round = 1; round <= options_.rounds; ++round) {
-    run_on_every_thread(post, options_.threads, scenario.task);
+    run_on_threads(tasks_in_round(round, options_), options_.threads, post, scenario.task);
     stand_still();  // what the pool does after a task is over now
     measurement.samples.push_back(look());
     std::this_thread::sleep_until(started + round * options_.pace);
@@ -214,8 +230,7 @@ double LeakExperiment::above_scenario_two(const std::string& name, Door door,
 
 void LeakExperiment::add_tables(Report& report) const {
   Table held{.title = fmt::format("Held after {} tasks on {} threads, above the level before them",
-                                  options_.threads * static_cast<std::size_t>(options_.rounds),
-                                  options_.threads),
+                                  tasks_in_all(options_), options_.threads),
              .columns = {{"scenario"}, {"tasks pass"}, {"live", "MiB"}, {"resident", "MiB"}},
              .rows = {}};
   for (const auto& [scenario, measurement] : results_)
@@ -273,7 +288,7 @@ void LeakExperiment::add_findings(Report& report) const {
         "resident memory is shown and not judged: this program runs under a sanitizer, which keeps "
         "freed memory");
   }
-  const auto tasks = static_cast<double>(options_.threads) * options_.rounds;
+  const auto tasks = static_cast<double>(tasks_in_all(options_));
   const auto found = leftovers_.found();
   const auto entry = found.find(std::string(thread_variable_.name()));
   const std::int64_t named = entry == found.end() ? 0 : entry->second.count;

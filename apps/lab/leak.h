@@ -1,7 +1,8 @@
 // The experiment `leak`: what tasks leave in thread-locals outlives them, and how a boundary ends
 // it.
 //
-// A pool of five threads runs rounds of tasks, one task on each thread a round:
+// A pool of five threads runs rounds of tasks: one in the first round, from half-time on one on
+// each thread, so that memory can be seen to climb:
 //   scenario 1  tasks do nothing
 //   scenario 2  each allocates 5 MiB and drops it
 //   scenario 3  each puts 5 MiB into a thread-local and does not remove it
@@ -23,7 +24,7 @@ namespace carrel::lab {
 
 struct LeakOptions {
   std::size_t threads = 5;
-  int rounds = 40;
+  int rounds = 40;  // at least 2
   std::size_t block_bytes = 5 << 20;
   std::chrono::milliseconds pace{10};  // from round to round, so that the charts have a time axis
 

@@ -11,6 +11,7 @@ namespace carrel::lab {
 namespace {
 
 std::string formatted(double number) {
+  if (number == 0) number = 0;  // no "-0"
   return number == std::round(number) && std::abs(number) < 1e15 ? fmt::format("{:.0f}", number)
                                                                  : fmt::format("{:.2f}", number);
 }
