@@ -75,7 +75,7 @@ def main(description):
                 if not options.only or any(p.name == options.only for p in section.programs)]
     print("\n".join(render.text_report(sections, figures, results.context)))
     if options.output:
-        how = [("load before", f"{load:.2f} of {machine.os.cpu_count()} cores"),
+        how = [("load before", machine.load_text(load)),
                ("rounds", f"{options.rounds}; every figure is a median"),
                ("command", f"`{shlex.join(['bench/compare', *sys.argv[1:]])}`")]
         text = "\n".join(render.document(sections, figures, results.context,

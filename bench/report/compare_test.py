@@ -7,7 +7,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from report import check_loops, render  # noqa: E402
+from report import check_loops, machine, render  # noqa: E402
 from report.model import Goal, Row, Section, Table, Verdict  # noqa: E402
 from report.run import BenchmarkFailed, Results, parse  # noqa: E402
 from report.sections import SECTIONS  # noqa: E402
@@ -92,6 +92,12 @@ class Rendering(unittest.TestCase):
         for expected in ("| commit | abc |", "| command | `bench/compare` |",
                          "| fast | 1.25x | 2.00x | missed |"):
             self.assertIn(expected, text)
+
+
+class Machine(unittest.TestCase):
+    def test_a_busy_machine_is_told_to_the_reader(self):
+        self.assertIn("busy", machine.load_text(7.0))
+        self.assertNotIn("busy", machine.load_text(0.1))
 
 
 class Sections(unittest.TestCase):

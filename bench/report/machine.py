@@ -43,3 +43,11 @@ def facts(context):
 
 def load():
     return os.getloadavg()[0]
+
+
+def load_text(before):
+    """How busy the machine was, and what that does to the figures."""
+    text = f"{before:.2f} on {os.cpu_count()} cores"
+    if before > 0.5:
+        text += ": **busy; times are too long, and ratios are rough. Run it again on a quiet machine**"
+    return text
