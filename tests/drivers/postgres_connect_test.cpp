@@ -1,42 +1,15 @@
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <chrono>
 
 #include "drivers/errors.h"
 #include "drivers/postgres_server.h"
+#include "drivers/silent_server.h"
 
 namespace carrel::test {
 namespace {
 
 using std::chrono::milliseconds;
-
-// Accepts connections (the kernel does) and never says a word.
-class SilentServer {
- public:
-  SilentServer() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    auto* raw = reinterpret_cast<sockaddr*>(&address);
-    socklen_t size = sizeof address;
-    EXPECT_EQ(::bind(socket_, raw, size), 0);
-    EXPECT_EQ(::getsockname(socket_, raw, &size), 0);
-    port_ = ntohs(address.sin_port);
-  }
-  SilentServer(const SilentServer&) = delete;
-  SilentServer& operator=(const SilentServer&) = delete;
-  ~SilentServer() { ::close(socket_); }
-
-  void listen() const { EXPECT_EQ(::listen(socket_, 8), 0); }
-  [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
-
- private:
-  int socket_;
-  std::uint16_t port_ = 0;
-};
 
 std::string connecting(PostgresOptions options) {
   return thrown_by([&] { open_postgres(std::move(options)); });
@@ -75,7 +48,7 @@ TEST(PostgresConnect, UnknownDatabase) {
 }
 
 TEST(PostgresConnect, NoServerIsRetryable) {
-  const SilentServer closed;  // holds the port without listening
+  const SilentServer closed;
   auto options = postgres_options();
   options.port = closed.port();
   EXPECT_EQ(connecting(options), "sql.cannot_connect, retryable");

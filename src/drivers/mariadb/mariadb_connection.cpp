@@ -1,5 +1,6 @@
 #include "drivers/mariadb/mariadb_connection.h"
 
+#include <errmsg.h>
 #include <mysqld_error.h>
 
 #include <algorithm>
@@ -152,22 +153,84 @@ Result MariadbConnection::do_execute(const Statement& statement,
   require_allowed(known, statement.text, parameters.size());
   dirty_ |= !known.text.leaves_session_as_is;
   send_begin();
-  Binding binding(parameters, known.order);
-  if (!binding.bind_to(known.handle.get()))
-    fail(Trouble::of(known.handle.get()), statement.text, known.text, run);
-  auto result = run_prepared(known, run, statement.text);
+  auto result = run_bound(known, parameters, run, statement.text);
+  if (!result) {
+    forget(statement.text, known, run);
+    auto& anew = prepared(statement, run);
+    result = run_bound(anew, parameters, run, statement.text);
+    if (!result) throw_altered(statement.text, /*in_doubt=*/false);
+    return std::move(*result);
+  }
+  // SLEEP, BENCHMARK and the like answer early when they are killed, without an error. A write that
+  // reports success has happened, however.
+  if (const auto reason = run.end(); reason != remote::CancelReason::none && known.text.only_reads)
+    throw_cancelled(reason, statement.text);
   note_state(statement.text);
-  return result;
+  return std::move(*result);
 }
 
-Result MariadbConnection::run_prepared(PreparedStatement& statement, Run& run,
-                                       std::string_view sql) {
+std::optional<Result> MariadbConnection::run_bound(PreparedStatement& statement,
+                                                   std::span<const Value> parameters, Run& run,
+                                                   std::string_view sql) {
+  Binding binding(parameters, statement.order);
+  if (!binding.bind_to(statement.handle.get()))
+    fail(Trouble::of(statement.handle.get()), sql, statement.text, run);
+  return run_prepared(statement, run, sql);
+}
+
+// The result has other columns than when the statement was prepared: a table was altered, and
+// libmariadb does not read such a result. Reading it once more does no harm; a write has been made.
+void MariadbConnection::forget(std::string_view sql, PreparedStatement& statement, Run& run) {
+  my_bool failed = 0;
+  auto* handle = statement.handle.release();
+  const bool only_reads = statement.text.only_reads;
+  link_.run(
+      run.patience(), [&] { return mysql_stmt_close_start(&failed, handle); },
+      [&](int ready) { return mysql_stmt_close_cont(&failed, handle, ready); });
+  known_.erase(sql);
+  if (only_reads) return;
+  const bool in_doubt = state_ == State::none;
+  if (state_ == State::open) spoil();
+  throw_altered(sql, in_doubt);
+}
+
+void MariadbConnection::throw_altered(std::string_view sql, bool in_doubt) {
+  throw SqlError("sql.serialization_failure",
+                 {.message = "a table was altered while the statement was prepared",
+                  .native_code = CR_NEW_STMT_METADATA,
+                  .statement = sql,
+                  .traits = {.retryable = !in_doubt, .in_doubt = in_doubt},
+                  .dialect = &kDialect});
+}
+
+void MariadbConnection::spoil() {
+  Patience patience(upkeep_deadline());
+  if (link_.command("rollback", patience)) link_.give_up();
+  state_ = State::spoiled;
+}
+
+void MariadbConnection::throw_cancelled(remote::CancelReason reason, std::string_view sql) {
+  SqlFailure failure{.message = "the statement was cancelled",
+                     .sqlstate = "70100",
+                     .native_code = ER_QUERY_INTERRUPTED,
+                     .statement = sql,
+                     .traits = {.retryable = true},
+                     .dialect = &kDialect};
+  if (reason != remote::CancelReason::deadline) throw SqlError("sql.cancelled", failure);
+  failure.message = "the deadline passed while the statement ran";
+  throw SqlError("sql.deadline", failure);
+}
+
+// Nothing where the result has other columns than it was prepared for.
+std::optional<Result> MariadbConnection::run_prepared(PreparedStatement& statement, Run& run,
+                                                      std::string_view sql) {
   auto* handle = statement.handle.get();
   link_.count_round_trip();
   int failed = 0;
   link_.run(
       run.patience(), [&] { return mysql_stmt_execute_start(&failed, handle); },
       [&](int ready) { return mysql_stmt_execute_cont(&failed, handle, ready); });
+  if (failed != 0 && mysql_stmt_errno(handle) == CR_NEW_STMT_METADATA) return std::nullopt;
   if (failed != 0) fail(Trouble::of(handle), sql, statement.text, run);
   if (mysql_stmt_field_count(handle) != 0) {
     link_.run(
@@ -220,19 +283,10 @@ void MariadbConnection::fail(const Trouble& trouble, std::string_view sql,
   const auto reason = run.end();
   const auto meaning = meaning_of(trouble.number);
   if (meaning.ends_transaction && state_ == State::open) {
-    // A lock time-out undoes the statement only, a deadlock everything: now it is everything.
-    Patience patience(upkeep_deadline());
-    if (link_.command("rollback", patience)) link_.give_up();
-    state_ = State::spoiled;
+    spoil();  // a lock time-out undoes the statement only, a deadlock everything: now everything
   }
-  if (reason == remote::CancelReason::deadline && trouble.number == ER_QUERY_INTERRUPTED) {
-    throw SqlError("sql.deadline", {.message = "the deadline passed while the statement ran",
-                                    .sqlstate = trouble.sqlstate,
-                                    .native_code = static_cast<int>(trouble.number),
-                                    .statement = sql,
-                                    .traits = {.retryable = true},
-                                    .dialect = &kDialect});
-  }
+  if (reason != remote::CancelReason::none && trouble.number == ER_QUERY_INTERRUPTED)
+    throw_cancelled(reason, sql);
   throw error_of(trouble, sql);
 }
 

@@ -55,7 +55,13 @@ class MariadbConnection final : public Connection {
                        std::size_t values) const;
   void require_unspoiled(std::string_view sql) const;
   void send_begin();
-  Result run_prepared(PreparedStatement& statement, Run& run, std::string_view sql);
+  [[nodiscard]] std::optional<Result> run_bound(PreparedStatement& statement,
+                                                std::span<const Value> parameters, Run& run,
+                                                std::string_view sql);
+  [[nodiscard]] std::optional<Result> run_prepared(PreparedStatement& statement, Run& run,
+                                                   std::string_view sql);
+  void forget(std::string_view sql, PreparedStatement& statement, Run& run);
+  void spoil();
   void note_state(std::string_view sql);
   struct RowRange {
     std::size_t first;
@@ -68,6 +74,8 @@ class MariadbConnection final : public Connection {
                          const remote::StatementText& text, Run& run);
   [[noreturn]] void throw_lost(const Trouble& trouble, std::string_view sql, bool in_doubt,
                                bool timed_out);
+  [[noreturn]] static void throw_altered(std::string_view sql, bool in_doubt);
+  [[noreturn]] static void throw_cancelled(remote::CancelReason reason, std::string_view sql);
   void command(const std::string& sql);
   [[nodiscard]] bool configure(Patience& patience);
   [[nodiscard]] Clock::Steady upkeep_deadline() const noexcept;

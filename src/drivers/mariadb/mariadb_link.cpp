@@ -110,7 +110,7 @@ void Link::connect(const MariadbOptions& options, Clock::Steady deadline) {
                                           options.port, local ? address.c_str() : nullptr, flags);
         },
         [&](int ready) { return mysql_real_connect_cont(&made, connection_, ready); });
-    if (made != nullptr) return;
+    if (made != nullptr) return require_tls(options.tls);
     if (patience.gone()) break;
   }
   if (patience.gone()) {
@@ -118,6 +118,15 @@ void Link::connect(const MariadbOptions& options, Clock::Steady deadline) {
                    {.message = "the server did not answer in time", .traits = {.retryable = true}});
   }
   throw connect_error(Trouble::of(connection_));
+}
+
+// libmariadb goes on in the clear with a server that cannot encrypt, whatever it was told.
+void Link::require_tls(MariadbTls tls) const {
+  const bool wanted = tls == MariadbTls::require || tls == MariadbTls::verify_full;
+  if (!wanted || mysql_get_ssl_cipher(connection_) != nullptr) return;
+  throw SqlError(
+      "sql.cannot_connect",
+      {.message = "the server does not encrypt, and TLS is required", .sqlstate = "08001"});
 }
 
 void Link::require_suitable_server(unsigned long version_min) const {

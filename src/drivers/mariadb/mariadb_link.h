@@ -76,6 +76,7 @@ class Link {
 
  private:
   void connect(const MariadbOptions& options, Clock::Steady deadline);
+  void require_tls(MariadbTls tls) const;
   void require_suitable_server(unsigned long version_min) const;
 
   MYSQL* connection_;

@@ -51,7 +51,8 @@ Binding::Binding(std::span<const Value> values, std::span<const std::size_t> ord
 void Binding::fill(MYSQL_BIND& bind, Slot& slot, const Value& value) {
   bind.length = &slot.length;
   const auto borrow = [&](const void* data, std::size_t size) {
-    bind.buffer = const_cast<void*>(data);  // libmariadb only reads it
+    // Without an address it would be null. libmariadb only reads it.
+    bind.buffer = const_cast<void*>(data == nullptr ? "" : data);
     bind.buffer_length = slot.length = size;
   };
   switch (value.kind()) {

@@ -1,0 +1,238 @@
+// Cancelling, deadlines, lost connections and what a borrower leaves behind.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "drivers/errors.h"
+#include "drivers/mariadb_server.h"
+
+namespace carrel::test {
+namespace {
+
+using std::array;
+using std::chrono::milliseconds;
+
+class MariadbTrouble : public testing::Test {
+ protected:
+  MariadbTrouble() {
+    run("drop table if exists item");
+    run("create table item (id bigint primary key)");
+  }
+
+  Result run(std::string_view sql) { return connection_->execute(sql); }
+  std::string failing(std::string_view sql) {
+    return thrown_by([&] { run(sql); });
+  }
+  void time_left(milliseconds left) {
+    connection_->set_deadline(Clock::Steady::clock::now() + left);
+  }
+  std::int64_t count() {
+    return open_mariadb()->execute("select count(*) from item").one().get<std::int64_t>(0);
+  }
+  // Returns once the connection runs something that takes its time.
+  static void wait_until_running(std::int64_t id) {
+    const auto watcher = open_mariadb();
+    const array parameters = {Value(id)};
+    while (watcher
+               ->execute("select 1 from information_schema.processlist "
+                         "where id = $1 and state = 'User sleep'",
+                         parameters)
+               .empty()) {
+    }
+  }
+
+  std::unique_ptr<Driver> driver_ = mariadb_driver(mariadb_options());
+  std::unique_ptr<Connection> connection_ = driver_->connect({});
+};
+
+TEST_F(MariadbTrouble, CancelEndsTheRunningStatement) {
+  const auto id = id_of(*connection_);
+  std::thread canceller([&] {
+    wait_until_running(id);
+    connection_->cancel();
+  });
+  EXPECT_EQ(failing("select sleep(60)"), "sql.cancelled, retryable");
+  canceller.join();
+  EXPECT_FALSE(connection_->broken());
+  EXPECT_EQ(run("select 7").one().get<int>(0), 7);
+}
+
+TEST_F(MariadbTrouble, CancelWithNothingRunningHitsNothing) {
+  connection_->cancel();
+  EXPECT_EQ(run("select 7").one().get<int>(0), 7);
+}
+
+TEST_F(MariadbTrouble, CancelsThatRaceWithStatementsHitNoLaterOne) {
+  std::atomic<bool> done = false;
+  std::thread canceller([&] {
+    while (!done) connection_->cancel();
+  });
+  for (int i = 0; i < 50; ++i) {
+    const auto thrown = failing("select count(*) from seq_1_to_20000");
+    EXPECT_TRUE(thrown == "nothing" || thrown == "sql.cancelled, retryable") << thrown;
+  }
+  done = true;
+  canceller.join();
+  EXPECT_FALSE(connection_->broken());
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(failing("select 1"), "nothing");
+}
+
+TEST_F(MariadbTrouble, TheDeadlineEndsAStatementAndKeepsTheConnection) {
+  time_left(milliseconds(30));
+  EXPECT_EQ(failing("select sleep(60)"), "sql.deadline, retryable");
+  EXPECT_FALSE(connection_->broken());
+  connection_->set_deadline(kNoDeadline);
+  EXPECT_EQ(run("select 7").one().get<int>(0), 7);
+}
+
+TEST_F(MariadbTrouble, TheDeadlineEndsAWriteAndNothingIsLeft) {
+  run("insert into item select seq from seq_1_to_1000");
+  connection_->begin({});
+  run("insert into item values (0)");
+  time_left(milliseconds(50));
+  EXPECT_EQ(
+      failing("insert into item select 2000 + a.id + b.id * 1000000 from item a, item b, item "
+              "c where c.id + a.id + b.id < 0"),
+      "sql.deadline, retryable");
+  connection_->rollback();
+  EXPECT_FALSE(connection_->broken());
+  EXPECT_EQ(count(), 1'000);
+}
+
+TEST_F(MariadbTrouble, CommitIsNotSentAfterTheDeadline) {
+  connection_->begin({});
+  run("insert into item values (1)");
+  connection_->set_deadline(Clock::Steady::clock::now() - milliseconds(1));
+  EXPECT_EQ(thrown_by([&] { connection_->commit(); }), "sql.deadline, retryable");
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_F(MariadbTrouble, ADeadlockIsAConflict) {
+  run("insert into item values (1), (2)");
+  const auto other = driver_->connect({});
+  connection_->begin({});
+  other->begin({});
+  run("update item set id = 1 where id = 1");
+  other->execute("update item set id = 2 where id = 2");
+  std::string theirs;
+  std::thread crossing(
+      [&] { theirs = thrown_by([&] { other->execute("update item set id = 1 where id = 1"); }); });
+  const auto ours = failing("update item set id = 2 where id = 2");
+  if (ours == "nothing") connection_->rollback();
+  crossing.join();
+  const std::string deadlock = "sql.deadlock, retryable";
+  EXPECT_EQ((ours == deadlock) + (theirs == deadlock), 1) << ours << " / " << theirs;
+  const auto& loser = ours == deadlock ? connection_ : other;
+  EXPECT_TRUE(loser->in_transaction());
+  EXPECT_EQ(thrown_by([&] { loser->execute("select 1"); }), "sql.rolled_back");
+  loser->rollback();
+  EXPECT_EQ(thrown_by([&] { loser->execute("select 1"); }), "nothing");
+}
+
+TEST_F(MariadbTrouble, AConnectionKilledWhileIdleIsNoticed) {
+  kill_connection(id_of(*connection_));
+  EXPECT_FALSE(connection_->validate());
+  EXPECT_TRUE(connection_->broken());
+}
+
+TEST_F(MariadbTrouble, AReadOnAKilledConnectionMayBeRepeated) {
+  kill_connection(id_of(*connection_));
+  EXPECT_EQ(failing("select 1"), "sql.connection_lost, retryable");
+  EXPECT_TRUE(connection_->broken());
+}
+
+TEST_F(MariadbTrouble, AConnectionKilledBetweenBeginAndTheFirstStatementLosesNothing) {
+  const auto id = id_of(*connection_);
+  connection_->begin({});
+  kill_connection(id);
+  EXPECT_EQ(failing("insert into item values (1)"), "sql.connection_lost, retryable");
+  EXPECT_FALSE(connection_->in_transaction());
+}
+
+TEST_F(MariadbTrouble, AConnectionKilledMidQueryIsNotInDoubtInsideATransaction) {
+  const auto id = id_of(*connection_);
+  connection_->begin({});
+  run("insert into item values (1)");
+  std::thread killer([&] {
+    wait_until_running(id);
+    kill_connection(id);
+  });
+  EXPECT_EQ(failing("do sleep(60)"), "sql.connection_lost, retryable");
+  killer.join();
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_F(MariadbTrouble, AConnectionKilledBeforeCommitIsInDoubt) {
+  const auto id = id_of(*connection_);
+  connection_->begin({});
+  run("insert into item values (1)");
+  kill_connection(id);
+  EXPECT_EQ(thrown_by([&] { connection_->commit(); }), "sql.connection_lost, in doubt");
+  EXPECT_TRUE(connection_->broken());
+}
+
+struct Dirt {
+  std::string name;
+  std::string sql;
+  std::string trace;  // a query that gives a row as long as the dirt is there
+};
+
+void PrintTo(const Dirt& dirt, std::ostream* out) {
+  *out << dirt.name;
+}
+
+class MariadbDirt : public testing::TestWithParam<Dirt> {};
+
+TEST_P(MariadbDirt, IsGoneAfterReset) {
+  const auto connection = open_mariadb();
+  connection->execute("create table if not exists shadowed (id int)");
+  connection->execute(GetParam().sql);
+  ASSERT_FALSE(connection->execute(GetParam().trace).empty()) << "the dirt left no trace";
+  EXPECT_TRUE(connection->reset());
+  EXPECT_TRUE(connection->execute(GetParam().trace).empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, MariadbDirt,
+    testing::Values(
+        Dirt{"Setting", "set session sort_buffer_size = 1048576",
+             "select 1 from dual where @@sort_buffer_size = 1048576"},
+        Dirt{"TimeZone", "set time_zone = '+08:00'",
+             "select 1 from dual where @@time_zone = '+08:00'"},
+        Dirt{"UserVariable", "set @leftover = 1", "select 1 from dual where @leftover is not null"},
+        Dirt{"UserVariableInAQuery", "select @leftover := 1",
+             "select 1 from dual where @leftover is not null"},
+        Dirt{"CurrentDatabase", "use carrel", "select 1 from dual where database() = 'carrel'"},
+        Dirt{"TemporaryTable", "create temporary table shadowed select 1 as id",
+             "select 1 from shadowed"},
+        Dirt{"NamedLock", "select get_lock(concat(database(), 'leftover'), 0)",
+             "select 1 from dual where is_used_lock(concat(database(), 'leftover')) is not null"}),
+    [](const auto& dirt) { return dirt.param.name; });
+
+TEST_F(MariadbTrouble, ResetOfACleanConnectionCostsNothing) {
+  run("insert into item values (1)");
+  run("select coalesce(max(id), 0), count(*) from item where id in (1, 2)");
+  connection_->begin({});
+  run("update item set id = 2 where id = 1");
+  connection_->commit();
+  const auto trips = connection_->round_trips();
+  EXPECT_TRUE(connection_->reset());
+  EXPECT_EQ(connection_->round_trips(), trips);
+}
+
+TEST_F(MariadbTrouble, ResetRollsBackWhatIsOpenAndKeepsTheSettings) {
+  connection_->begin({});
+  run("insert into item values (1)");
+  run("set @leftover = 1");
+  EXPECT_TRUE(connection_->reset());
+  EXPECT_FALSE(connection_->in_transaction());
+  EXPECT_EQ(count(), 0);
+  EXPECT_EQ(run("select @@time_zone").one().get<std::string>(0), "+00:00");
+  EXPECT_EQ(run("select count(*) from item").one().get<int>(0), 0);
+}
+
+}  // namespace
+}  // namespace carrel::test
