@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -95,14 +96,18 @@ class FieldReader {
 
   void read_enum(std::string_view name, std::string_view content) {
     if (name == "book") {
-      for (const Book book : kBooks)
-        if (name_of(book) == content) has_book_ = (operation_.book = book, true);
-      if (!has_book_) complain(fmt::format("unknown book \"{}\"", content));
-      return;
+      const auto found =
+          std::ranges::find(kBooks, content, [](Book book) { return name_of(book); });
+      has_book_ = found != std::end(kBooks);
+      if (!has_book_) return complain(fmt::format("unknown book \"{}\"", content));
+      operation_.book = *found;
+    } else {
+      const auto found =
+          std::ranges::find(kKinds, content, [](Kind kind) { return name_of(kind); });
+      has_op_ = found != std::end(kKinds);
+      if (!has_op_) return complain(fmt::format("unknown op \"{}\"", content));
+      operation_.kind = *found;
     }
-    for (const Kind kind : kKinds)
-      if (name_of(kind) == content) has_op_ = (operation_.kind = kind, true);
-    if (!has_op_) complain(fmt::format("unknown op \"{}\"", content));
   }
 
   void read_after(const json::value& value) {

@@ -30,12 +30,12 @@ class PlainPool {
  private:
   void work();
 
-  std::mutex mutex_;  // guards all below but the threads
+  std::mutex mutex_;
   std::condition_variable task_added_;
   std::condition_variable task_done_;
-  std::deque<std::function<void()>> tasks_;
-  std::size_t running_ = 0;
-  bool closing_ = false;
+  std::deque<std::function<void()>> tasks_;  // guarded by mutex_
+  std::size_t running_ = 0;                  // guarded by mutex_
+  bool closing_ = false;                     // guarded by mutex_
   std::vector<std::thread> threads_;
 };
 

@@ -11,7 +11,8 @@
 namespace carrel::lab {
 
 TemporaryFolder::TemporaryFolder() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "carrel-lab.XXXXXX").string();
+  const std::string name = "carrel-lab." + std::string(6, 'X');  // mkdtemp puts letters there
+  std::string pattern = (std::filesystem::temp_directory_path() / name).string();
   if (::mkdtemp(pattern.data()) == nullptr)
     throw Error("lab.no_temporary_folder", "cannot make a folder like " + pattern + ": " +
                                                std::generic_category().message(errno));
