@@ -1,5 +1,6 @@
 #include "carrel/pool/worker_pool.h"
 
+#include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 
@@ -84,6 +85,24 @@ const Boundary& WorkerPool::boundary() const noexcept {
 }
 std::string_view WorkerPool::name() const noexcept {
   return core_->options.name;
+}
+
+void collect(const WorkerPool& pool, MetricSink& sink) {
+  const WorkerPoolStatistics stats = pool.stats();
+  const std::array<std::pair<std::string_view, std::string_view>, 1> labels{
+      {{"pool", pool.name()}}};
+  const auto real = [](auto count) { return static_cast<double>(count); };
+  sink.gauge({"carrel_pool_queue_length", "Tasks that wait for a worker."}, labels,
+             real(stats.queued));
+  sink.gauge({"carrel_pool_running", "Tasks that run on a worker."}, labels, real(stats.running));
+  sink.counter({"carrel_pool_started_total", "Tasks that a worker has taken from the queue."},
+               labels, real(stats.started));
+  sink.counter({"carrel_pool_refused_total", "Tasks that found the queue full or closed."}, labels,
+               real(stats.refused));
+  sink.counter({"carrel_pool_failed_total", "Tasks that threw."}, labels, real(stats.failed));
+  sink.counter({"carrel_pool_wait_seconds_total", "Time that started tasks spent in the queue."},
+               labels, std::chrono::duration<double>(stats.wait_total).count());
+  collect(pool.boundary(), pool.name(), sink);
 }
 
 }  // namespace carrel

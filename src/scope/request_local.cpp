@@ -77,14 +77,14 @@ BindGuard::~BindGuard() {
   }
   Access::check_thread(*scope_);
   ValueMap& values = Access::values(*scope_);
-  const Cell* const present = values.find(key_);
+  Cell* const present = values.find(key_);
   CARREL_ASSERT(present == nullptr || present->bind_depth <= depth_,
                 "bind guards of request-local '" + std::string(variable_) +
                     "' ended in another order than last made, first ended");
   if (displaced_ != nullptr) {
     values.restore(displaced_);
-  } else {
-    values.remove(key_);
+  } else if (present != nullptr) {
+    values.remove(present);
   }
 }
 

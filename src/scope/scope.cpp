@@ -61,11 +61,11 @@ Scope::Scope(Kind kind, const Snapshot& snapshot, const ScopeOptions& options)
   captured->values.copy_to(values_);
 }
 
-Scope::Scope(ScopeOptions options) : Scope(Kind::plain, options) {
+Scope::Scope(const ScopeOptions& options) : Scope(Kind::plain, options) {
   open();
 }
 
-Scope::Scope(const Snapshot& snapshot, ScopeOptions options)
+Scope::Scope(const Snapshot& snapshot, const ScopeOptions& options)
     : Scope(Kind::plain, snapshot, options) {
   open();
 }
@@ -74,11 +74,11 @@ Scope::~Scope() {
   close();
 }
 
-std::shared_ptr<Scope> Scope::suspended(ScopeOptions options) {
+std::shared_ptr<Scope> Scope::suspended(const ScopeOptions& options) {
   return std::shared_ptr<Scope>(new Scope(Kind::suspended, options));
 }
 
-std::shared_ptr<Scope> Scope::suspended(const Snapshot& snapshot, ScopeOptions options) {
+std::shared_ptr<Scope> Scope::suspended(const Snapshot& snapshot, const ScopeOptions& options) {
   return std::shared_ptr<Scope>(new Scope(Kind::suspended, snapshot, options));
 }
 
@@ -162,9 +162,8 @@ Scope::Entry::~Entry() {
 
 namespace scope {
 
-void Access::check_thread(const Scope& scope) noexcept {
+void Access::check_user(const Scope& scope) noexcept {
   const Scope* const root = scope.kind_ == Scope::Kind::suspended ? &scope : scope.root_.get();
-  if (root == nullptr) return;  // a plain scope is current on its own thread only
   CARREL_ASSERT(root->user_.load(std::memory_order_relaxed) == this_thread(),
                 quoted(root) + " was entered by another thread while this one was still using it");
 }
@@ -174,7 +173,7 @@ std::uint64_t Access::entries(const Scope& scope) noexcept {
   return root == nullptr ? 0 : root->entries_.load(std::memory_order_relaxed);
 }
 
-std::shared_ptr<Scope> Access::root(Scope& scope) noexcept {
+std::shared_ptr<Scope> Access::root_of_carried(Scope& scope) noexcept {
   return scope.kind_ == Scope::Kind::suspended ? scope.shared_from_this() : scope.root_;
 }
 

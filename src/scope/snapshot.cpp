@@ -7,7 +7,7 @@ Snapshot::Values::~Values() {
   for (scope::Cell* cell = newest_; cell != nullptr;) {
     scope::Cell* const older = cell->older;
     const scope::CellOps& ops = *cell->ops;
-    ops.destroy(*cell);
+    if (ops.destroy != nullptr) ops.destroy(*cell);
     arena_.release(cell, ops.cell_bytes, ops.cell_align);
     cell = older;
   }

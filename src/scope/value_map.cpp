@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 namespace carrel::scope {
 namespace {
@@ -37,15 +38,9 @@ void* Arena::allocate_slowly(std::size_t rounded, std::size_t align) {
   return block;
 }
 
-void Arena::release(void* block, std::size_t bytes, std::size_t align) noexcept {
-  const std::size_t rounded = round_up(bytes);
+void Arena::release_slowly(void* block, std::size_t rounded, std::size_t align) noexcept {
   if (!is_small(rounded, align) && !is_inline(block)) {
     ::operator delete(block, std::align_val_t{align});
-    return;
-  }
-  // The newest block of the inline part is simply taken back: the usual case of bind and unbind.
-  if (static_cast<std::byte*>(block) + rounded == inline_.data() + inline_used_) {
-    inline_used_ -= static_cast<std::uint32_t>(rounded);
     return;
   }
   if (rounded > kSmallMax) return;  // a large block of the inline part: back with the arena
@@ -75,25 +70,23 @@ Cell* ValueMap::find_in_overflow(std::uint64_t key) const noexcept {
   }
 }
 
-ValueMap::Entry* ValueMap::entry_of(std::uint64_t key) noexcept {
-  Entry& home = homes_[key % kHomes];
-  if (home.key == key) return &home;
+Cell** ValueMap::place_of_cell(std::uint64_t key) noexcept {
+  const std::size_t home = key % kHomes;
+  if (home_keys_[home] == key) return &home_cells_[home];
   if (overflow_ == nullptr) return nullptr;
   const std::size_t mask = overflow_->entries.size() - 1;
   for (std::size_t i = place_of(key, mask);; i = (i + 1) & mask) {
     Entry& entry = overflow_->entries[i];
-    if (entry.key == key) return &entry;
+    if (entry.key == key) return &entry.cell;
     if (entry.key == 0) return nullptr;
   }
 }
 
 void ValueMap::add_entry(Cell* cell) {
-  Entry& home = homes_[cell->key % kHomes];
-  if (home.key == 0) {
-    home = {cell->key, cell};
-    return;
-  }
-  add_to_overflow(cell);
+  const std::size_t home = cell->key % kHomes;
+  if (home_keys_[home] != 0) return add_to_overflow(cell);
+  home_keys_[home] = cell->key;
+  home_cells_[home] = cell;
 }
 
 void ValueMap::add_to_overflow(Cell* cell) {
@@ -118,15 +111,11 @@ void ValueMap::add_to_overflow(Cell* cell) {
   ++overflow_->used;
 }
 
-void ValueMap::erase_entry(std::uint64_t key) noexcept {
-  Entry& home = homes_[key % kHomes];
-  if (home.key == key) {
-    home = {};
-    return;
-  }
+void ValueMap::erase_from_overflow(std::uint64_t key) noexcept {
   std::vector<Entry>& entries = overflow_->entries;
   const std::size_t mask = entries.size() - 1;
-  auto hole = static_cast<std::size_t>(entry_of(key) - entries.data());
+  std::size_t hole = place_of(key, mask);
+  while (entries[hole].key != key) hole = (hole + 1) & mask;
   // Repairs the probe run (Knuth 6.4, algorithm R): an entry that would no longer be found from its
   // own place moves into the hole, which moves on to where that entry was.
   for (std::size_t i = (hole + 1) & mask; entries[i].key != 0; i = (i + 1) & mask) {
@@ -147,17 +136,6 @@ void ValueMap::link(Cell* cell) noexcept {
   newest_ = cell;
 }
 
-void ValueMap::unlink(Cell* cell) noexcept {
-  (cell->older == nullptr ? oldest_ : cell->older->newer) = cell->newer;
-  (cell->newer == nullptr ? newest_ : cell->newer->older) = cell->older;
-}
-
-void ValueMap::destroy(Cell* cell) noexcept {
-  const CellOps& ops = *cell->ops;
-  ops.destroy(*cell);
-  arena_.release(cell, ops.cell_bytes, ops.cell_align);
-}
-
 void ValueMap::insert(Cell* cell) {
   add_entry(cell);
   link(cell);
@@ -166,26 +144,24 @@ void ValueMap::insert(Cell* cell) {
 bool ValueMap::remove(std::uint64_t key) noexcept {
   Cell* const cell = find(key);
   if (cell == nullptr) return false;
-  erase_entry(key);
-  unlink(cell);
-  destroy(cell);  // last: it runs user code, which may come back here
+  remove(cell);
   return true;
 }
 
 void ValueMap::displace(Cell* old, Cell* cell) noexcept {
-  entry_of(old->key)->cell = cell;
+  *place_of_cell(old->key) = cell;
   old->displaced = true;
   link(cell);
 }
 
 void ValueMap::restore(Cell* displaced) {
   displaced->displaced = false;
-  Entry* const entry = entry_of(displaced->key);
-  if (entry == nullptr) {
+  Cell** const place = place_of_cell(displaced->key);
+  if (place == nullptr) {
     add_entry(displaced);
     return;
   }
-  Cell* const bound = std::exchange(entry->cell, displaced);
+  Cell* const bound = std::exchange(*place, displaced);
   unlink(bound);
   destroy(bound);
 }

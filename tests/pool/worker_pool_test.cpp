@@ -15,51 +15,12 @@
 #include "carrel/local/thread_local.h"
 #include "carrel/scope/request_local.h"
 #include "carrel/scope/snapshot.h"
+#include "pool/occupied.h"
 
 namespace carrel {
 namespace {
 
 using namespace std::chrono_literals;
-
-const Clock::Steady kForEver = Clock::Steady::max() - 24h * 365;  // room for the waiter's own sums
-const Clock::Steady kAtOnce = Clock::Steady::min();
-
-// Keeps one worker busy from its construction until let_go().
-class Occupied {
- public:
-  explicit Occupied(WorkerPool& pool)
-      : end_(pool.submit({.name = "occupying"}, [this] {
-          begun_.count_down();
-          let_go_.wait();
-        })) {
-    begun_.wait();
-  }
-  Occupied(const Occupied&) = delete;
-  Occupied& operator=(const Occupied&) = delete;
-  void let_go() {
-    if (!std::exchange(gone_, true)) let_go_.count_down();
-  }
-  ~Occupied() {
-    let_go();
-    std::move(end_).get();
-  }
-
- private:
-  std::latch begun_{1};
-  std::latch let_go_{1};
-  bool gone_ = false;
-  Pending<void> end_;
-};
-
-template <class F>
-std::string code_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return std::string(error.code());
-  }
-  return "nothing thrown";
-}
 
 TEST(WorkerPool, RunsTasksInScopesOfTheirOwnOnItsThreads) {
   WorkerPool pool({.name = "requests", .threads = 2});
@@ -161,60 +122,6 @@ TEST(WorkerPool, BlocksUntilThereIsRoom) {
   worker.let_go();
   poster.join();
   EXPECT_TRUE(accepted.load());
-}
-
-TEST(WorkerPool, ATaskThatWouldWaitForItsOwnFullQueueIsRefused) {
-  WorkerPool pool({.name = "small", .threads = 1, .queue_max = 1, .refusal = Refusal::block});
-  auto task = pool.submit({}, [&] {
-    EXPECT_TRUE(pool.post({}, [] {}));  // fills the queue
-    (void)pool.post({}, [] {});
-  });
-  try {
-    std::move(task).get();
-    FAIL() << "nothing was thrown";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), "pool.deadlock");
-    EXPECT_NE(std::string(error.what()).find("'small'"), std::string::npos) << error.what();
-  }
-}
-
-TEST(WorkerPool, TheWaitThatWouldLeaveNoWorkerIsRefused) {
-  std::atomic<int> refused{0};
-  std::atomic<bool> innermost_ran{false};
-  const auto wait_for = [&](Pending<void> task) {
-    const std::string code = code_of([&] { std::move(task).get(); });
-    if (code == "pool.deadlock") ++refused;
-  };
-  WorkerPool pool({.threads = 2});
-  // Two workers, two waits: whichever comes second is refused, and its worker runs the innermost.
-  auto outermost = pool.submit({.name = "0"}, [&] {
-    wait_for(pool.submit({.name = "1"}, [&] {
-      wait_for(pool.submit({.name = "2"}, [&] { innermost_ran = true; }));
-    }));
-  });
-  std::move(outermost).get();
-  EXPECT_TRUE(pool.drain(kForEver));
-  EXPECT_EQ(refused.load(), 1);
-  EXPECT_TRUE(innermost_ran.load());
-}
-
-TEST(WorkerPool, WaitingForATaskWhileOthersWorkIsFine) {
-  WorkerPool pool({.threads = 3});
-  for (int round = 0; round < 200; ++round) {
-    std::vector<Pending<int>> pairs;
-    for (int i = 0; i < 2; ++i)  // two wait, the third works
-      pairs.push_back(pool.submit({}, [&pool, i] {
-        auto inner = pool.submit({}, [i] { return i; });
-        return std::move(inner).get();
-      }));
-    for (int i = 0; i < 2; ++i) EXPECT_EQ(std::move(pairs[static_cast<std::size_t>(i)]).get(), i);
-  }
-}
-
-TEST(WorkerPool, ATaskThatDrainsItsOwnPoolIsRefused) {
-  WorkerPool pool({.threads = 2});
-  auto task = pool.submit({}, [&] { return code_of([&] { (void)pool.drain(kForEver); }); });
-  EXPECT_EQ(std::move(task).get(), "pool.deadlock");
 }
 
 TEST(WorkerPool, DrainTakesNoMoreAndTellsWhetherTheDeadlineCameFirst) {
@@ -372,16 +279,28 @@ TEST(WorkerPool, ClearsWhatTasksLeaveOnItsThreads) {
   EXPECT_EQ(std::move(kept).get(), 3);
 }
 
-TEST(WorkerPoolDeathTest, DestroyedByItsOwnTaskIsFound) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_DEATH(
-      {
-        auto pool = std::make_unique<WorkerPool>(WorkerPoolOptions{.name = "own", .threads = 1});
-        WorkerPool& reference = *pool;
-        auto task = reference.submit({}, [&] { pool.reset(); });
-        std::move(task).get();
-      },
-      "pool 'own' destroyed by one of its own tasks");
+TEST(WorkerPool, GivesItsFiguresAsMetrics) {
+  ManualClock clock;
+  WorkerPool pool({.name = "requests", .threads = 1, .queue_max = 1, .clock = &clock});
+  {
+    Occupied worker(pool);
+    EXPECT_TRUE(pool.post({}, [] {}));
+    EXPECT_FALSE(pool.post({}, [] {}));
+    clock.advance(1500ms);
+    MetricText text;
+    collect(pool, text);
+    const std::string page = std::move(text).take();
+    for (const char* line : {"carrel_pool_queue_length{pool=\"requests\"} 1\n",
+                             "carrel_pool_running{pool=\"requests\"} 1\n",
+                             "carrel_pool_refused_total{pool=\"requests\"} 1\n",
+                             "carrel_tasks_total{boundary=\"requests\"} 0\n"})
+      EXPECT_NE(page.find(line), std::string::npos) << line << "is not in\n" << page;
+  }
+  EXPECT_TRUE(pool.drain(kForEver));
+  MetricText text;
+  collect(pool, text);
+  EXPECT_NE(std::move(text).take().find("carrel_pool_wait_seconds_total{pool=\"requests\"} 1.5\n"),
+            std::string::npos);
 }
 
 }  // namespace

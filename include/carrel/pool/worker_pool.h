@@ -42,6 +42,7 @@
 
 #include "carrel/base/clock.h"
 #include "carrel/scope/boundary.h"
+#include "carrel/scope/metrics.h"
 
 namespace carrel {
 
@@ -245,5 +246,9 @@ class WorkerPool {
   class Threads;
   std::unique_ptr<Threads> threads_;
 };
+
+// carrel_pool_queue_length, _running, _started_total, _refused_total, _failed_total and
+// _wait_seconds_total, each by pool; and those of its boundary, under the pool's name.
+void collect(const WorkerPool& pool, MetricSink& sink);
 
 }  // namespace carrel

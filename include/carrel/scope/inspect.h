@@ -42,8 +42,8 @@ struct InspectedThread {
 
 struct Inspection {
   std::vector<InspectedThread> threads = {};  // those that hold or held a value, or are in a scope
-  std::size_t variables = 0;             // alive
-  std::size_t abandoned = 0;             // values whose destructor will never run
+  std::size_t variables = 0;                  // alive
+  std::size_t abandoned = 0;                  // values whose destructor will never run
 };
 
 // `clock` is what the ages are measured with: the one that the scopes were opened with.

@@ -92,18 +92,18 @@ class Scope : public std::enable_shared_from_this<Scope> {
   static constexpr std::uint32_t kDepthMax = 1000;
 
   // Opens and enters a scope on this thread.
-  explicit Scope(ScopeOptions options = {});
+  explicit Scope(const ScopeOptions& options = {});
   // The same, holding copies of the snapshot's values, and where `options` leaves them out its
   // name, its deadline and a child of its trace.
-  explicit Scope(const Snapshot& snapshot, ScopeOptions options = {});
+  explicit Scope(const Snapshot& snapshot, const ScopeOptions& options = {});
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
   ~Scope();
 
   // A scope that no thread is in yet: see Entry. It closes when the last owner lets go of it.
-  [[nodiscard]] static std::shared_ptr<Scope> suspended(ScopeOptions options = {});
+  [[nodiscard]] static std::shared_ptr<Scope> suspended(const ScopeOptions& options = {});
   [[nodiscard]] static std::shared_ptr<Scope> suspended(const Snapshot& snapshot,
-                                                        ScopeOptions options = {});
+                                                        const ScopeOptions& options = {});
 
   // The innermost scope that this thread is in; nullptr outside any.
   [[nodiscard]] static Scope* current() noexcept { return scope::current; }
@@ -183,9 +183,21 @@ class Access {
   // Changes whenever the scope is entered: what was true before a suspension may not be any more.
   static std::uint64_t entries(const Scope& scope) noexcept;
   // Asserts that no other thread has entered the scope since this one did.
-  static void check_thread(const Scope& scope) noexcept;
+  static void check_thread(const Scope& scope) noexcept {
+    if (is_carried(scope)) check_user(scope);  // a plain scope is current on its own thread only
+  }
   // The suspended scope that keeps this one's coroutine; null for scopes of one thread.
-  static std::shared_ptr<Scope> root(Scope& scope) noexcept;
+  static std::shared_ptr<Scope> root(Scope& scope) noexcept {
+    return is_carried(scope) ? root_of_carried(scope) : nullptr;
+  }
+
+ private:
+  // Whether the scope may go from thread to thread.
+  static bool is_carried(const Scope& scope) noexcept {
+    return scope.kind_ == Scope::Kind::suspended || scope.root_ != nullptr;
+  }
+  static void check_user(const Scope& scope) noexcept;
+  static std::shared_ptr<Scope> root_of_carried(Scope& scope) noexcept;
 };
 
 // This thread is in no scope while the guard lives.

@@ -77,7 +77,7 @@ class Snapshot {
   // Copies of the cells that flow, oldest first.
   class Values {
    public:
-    Values() = default;
+    Values() noexcept {}
     Values(const Values&) = delete;
     Values& operator=(const Values&) = delete;
     ~Values();
@@ -92,6 +92,7 @@ class Snapshot {
     scope::Arena arena_;
   };
   struct Captured {
+    Captured() noexcept {}  // written out, so that making one does not clear the arena first
     ScopeName name;
     std::optional<Clock::Steady> deadline;
     std::optional<TraceContext> trace;

@@ -100,8 +100,9 @@ struct ValueCell {
     }
   }
 
-  static constexpr CellOps kOps{&ValueCell::destroy, copy_if_it_flows(), sizeof(Full),
-                                alignof(Full)};
+  static constexpr CellOps kOps{
+      std::is_trivially_destructible_v<Stored> ? nullptr : &ValueCell::destroy, copy_if_it_flows(),
+      sizeof(Full), alignof(Full)};
 };
 
 }  // namespace scope

@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <utility>
@@ -24,7 +25,7 @@ struct Cell;
 
 // What can be done with a cell of one type without knowing the type. One constant object each.
 struct CellOps {
-  void (*destroy)(Cell& cell) noexcept;
+  void (*destroy)(Cell& cell) noexcept;           // null: nothing to do
   Cell* (*copy)(const Cell& from, Arena& arena);  // null: the value does not flow
   std::size_t cell_bytes;
   std::size_t cell_align;
@@ -58,7 +59,15 @@ class Arena {
     }
     return allocate_slowly(rounded, align);
   }
-  void release(void* block, std::size_t bytes, std::size_t align) noexcept;
+  void release(void* block, std::size_t bytes, std::size_t align) noexcept {
+    const std::size_t rounded = round_up(bytes);
+    // The newest block of the inline part is simply taken back: the usual case of bind and unbind.
+    if (static_cast<std::byte*>(block) + rounded == inline_.data() + inline_used_) [[likely]] {
+      inline_used_ -= static_cast<std::uint32_t>(rounded);
+    } else {
+      release_slowly(block, rounded, align);
+    }
+  }
   // Takes back everything at once; only when every block has been released.
   void reset() noexcept;
 
@@ -82,6 +91,7 @@ class Arena {
     return align <= kAlign && rounded <= kSmallMax;
   }
   void* allocate_slowly(std::size_t rounded, std::size_t align);
+  void release_slowly(void* block, std::size_t rounded, std::size_t align) noexcept;
   [[nodiscard]] bool is_inline(const void* block) const noexcept {
     return block >= inline_.data() && block < inline_.data() + kInlineBytes;
   }
@@ -94,7 +104,12 @@ class Arena {
 
 class ValueMap {
  public:
-  ValueMap() = default;
+  ValueMap() noexcept {
+    // In two halves, which gcc clears with plain stores: for the whole it takes `rep stos`, which
+    // costs more, and once more at the first key that is read back from it.
+    std::memset(home_keys_.data(), 0, sizeof(home_keys_) / 2);
+    std::memset(home_keys_.data() + kHomes / 2, 0, sizeof(home_keys_) / 2);
+  }
   ValueMap(const ValueMap&) = delete;
   ValueMap& operator=(const ValueMap&) = delete;
   ~ValueMap() { clear(); }
@@ -103,9 +118,9 @@ class ValueMap {
   [[nodiscard]] static std::uint64_t next_key() noexcept;
 
   [[nodiscard]] Cell* find(std::uint64_t key) const noexcept {
-    const Entry& home = homes_[key % kHomes];
-    if (home.key == key) [[likely]]
-      return home.cell;
+    const std::size_t home = key % kHomes;
+    if (home_keys_[home] == key) [[likely]]
+      return home_cells_[home];
     return overflow_ == nullptr ? nullptr : find_in_overflow(key);
   }
   // Makes `cell`, which is not yet in the map and whose key is not either, the key's value.
@@ -114,6 +129,12 @@ class ValueMap {
   void discard(Cell* cell) noexcept { destroy(cell); }
   // Takes the key's value out of the map and destroys it. False when there is none.
   bool remove(std::uint64_t key) noexcept;
+  // The same, for the cell that find(cell->key) has just returned.
+  void remove(Cell* cell) noexcept {
+    erase_entry(cell->key);
+    unlink(cell);
+    destroy(cell);  // last: it runs user code, which may come back here
+  }
   // Makes `cell` the key's value in place of `old`, which stays, out of sight, until restore().
   void displace(Cell* old, Cell* cell) noexcept;
   // Brings back a displaced cell; what stands in its place is destroyed.
@@ -141,16 +162,34 @@ class ValueMap {
   static constexpr std::size_t kHomes = 16;
 
   [[nodiscard]] Cell* find_in_overflow(std::uint64_t key) const noexcept;
-  [[nodiscard]] Entry* entry_of(std::uint64_t key) noexcept;
+  // Where the key's cell stands; null if it has none.
+  [[nodiscard]] Cell** place_of_cell(std::uint64_t key) noexcept;
   void add_entry(Cell* cell);
   void add_to_overflow(Cell* cell);
-  void erase_entry(std::uint64_t key) noexcept;
+  void erase_entry(std::uint64_t key) noexcept {
+    const std::size_t home = key % kHomes;
+    if (home_keys_[home] == key) [[likely]] {
+      home_keys_[home] = 0;
+    } else {
+      erase_from_overflow(key);
+    }
+  }
+  void erase_from_overflow(std::uint64_t key) noexcept;
   void link(Cell* cell) noexcept;
-  void unlink(Cell* cell) noexcept;
-  void destroy(Cell* cell) noexcept;
+  void unlink(Cell* cell) noexcept {
+    (cell->older == nullptr ? oldest_ : cell->older->newer) = cell->newer;
+    (cell->newer == nullptr ? newest_ : cell->newer->older) = cell->older;
+  }
+  void destroy(Cell* cell) noexcept {
+    const CellOps& ops = *cell->ops;
+    if (ops.destroy != nullptr) ops.destroy(*cell);
+    arena_.release(cell, ops.cell_bytes, ops.cell_align);
+  }
   std::size_t abandon() noexcept;
 
-  std::array<Entry, kHomes> homes_{};
+  // Keys and cells apart: only the keys need clearing when a scope is opened.
+  std::array<std::uint64_t, kHomes> home_keys_;
+  std::array<Cell*, kHomes> home_cells_;
   std::unique_ptr<Overflow> overflow_;
   Cell* oldest_ = nullptr;
   Cell* newest_ = nullptr;

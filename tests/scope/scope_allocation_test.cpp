@@ -1,0 +1,147 @@
+// Opening a scope, binding a few values and closing it asks the heap for nothing.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "carrel/scope/boundary.h"
+#include "carrel/scope/request_local.h"
+#include "carrel/scope/snapshot.h"
+
+namespace {
+
+thread_local std::uint64_t allocations = 0;
+thread_local std::uint64_t failing_allocation = 0;  // the one with this number; 0: none
+
+void* counted(std::size_t bytes) {
+  if (++allocations == failing_allocation) throw std::bad_alloc();
+  if (void* const block = std::malloc(bytes == 0 ? 1 : bytes)) return block;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+void* operator new(std::size_t bytes) {
+  return counted(bytes);
+}
+void operator delete(void* block) noexcept {
+  std::free(block);
+}
+void operator delete(void* block, std::size_t) noexcept {
+  std::free(block);
+}
+
+namespace carrel {
+namespace {
+
+template <class F>
+std::uint64_t allocations_of(F&& f) {
+  const std::uint64_t before = allocations;
+  f();
+  return allocations - before;
+}
+
+TEST(Allocation, ATaskBehindABoundaryMakesNone) {
+  const RequestLocal<std::uint64_t> caller{"caller"};
+  const RequestLocal<std::uint64_t> tenant{"tenant"};
+  const RequestLocal<std::uint64_t> book{"book"};
+  Boundary boundary;
+  const auto task = [&] {
+    boundary.run({.name = "POST /v1/vouchers"}, [&] {
+      const auto a = caller.bind(1);
+      const auto b = tenant.bind(2);
+      const auto c = book.bind(3);
+    });
+  };
+  task();  // the thread's first scope lists the thread for inspect()
+  EXPECT_EQ(allocations_of([&] {
+              for (int i = 0; i < 100; ++i) task();
+            }),
+            0U);
+}
+
+TEST(Allocation, RebindingForLongMakesNone) {
+  const RequestLocal<std::uint64_t> first{"first"};
+  const RequestLocal<std::uint64_t> second{"second"};
+  Scope scope;
+  first.set(1);
+  EXPECT_EQ(allocations_of([&] {
+              for (std::uint64_t i = 0; i < 1000; ++i) {
+                const auto bound = first.bind(i);
+                second.set(i);
+                second.remove();
+              }
+            }),
+            0U);
+}
+
+TEST(Allocation, ASnapshotIsOneBlockAndARunNone) {
+  const RequestLocal<std::uint64_t> number{"number"};
+  Scope scope;
+  number.set(1);
+  EXPECT_EQ(allocations_of([&] {
+              const Snapshot snapshot = Snapshot::capture();
+              const auto run = [&] { return allocations_of([&] { snapshot.run([] {}); }); };
+              EXPECT_EQ(run(), 0U);
+            }),
+            1U);
+}
+
+// More variables than a scope has room for in itself, and values that use the heap.
+class ManyValues {
+ public:
+  ManyValues() {
+    for (int i = 0; i < 40; ++i) variables_.emplace_back("text");
+  }
+  // Sets and binds all; how far it came is how many are found afterwards.
+  void set_all() const {
+    for (const auto& variable : variables_) variable.set(std::string(50, 's'));
+    const auto bound = variables_.front().bind(std::string(50, 'b'));
+    const Snapshot snapshot = Snapshot::capture();
+    snapshot.run([this] { check_prefix(); });
+  }
+  // What was set is whole, and what was not is not there.
+  void check_prefix() const {
+    bool ended = false;
+    for (const auto& variable : variables_) {
+      const std::string* const value = variable.find();
+      if (value == nullptr) ended = true;
+      if (value != nullptr) {
+        EXPECT_FALSE(ended);
+        EXPECT_EQ(value->size(), 50U);
+      }
+    }
+  }
+
+ private:
+  std::deque<RequestLocal<std::string>> variables_;
+};
+
+TEST(Allocation, AnyOneMayFailAndLeavesTheScopeWhole) {
+  const ManyValues values;
+  const auto scope = [&] { const Scope opened({.name = "warm-up"}); };
+  scope();
+  std::uint64_t failures = 0;
+  for (bool failed = true; failed; ++failures) {
+    failed = false;
+    Scope opened({.name = "short of memory"});
+    failing_allocation = allocations + failures + 1;
+    try {
+      values.set_all();
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    }
+    failing_allocation = 0;
+    EXPECT_EQ(Scope::current(), &opened);
+    values.check_prefix();
+    values.set_all();  // and goes on
+  }
+  EXPECT_GT(failures, 80U) << "each value, the overflow table and the snapshot allocate";
+}
+
+}  // namespace
+}  // namespace carrel
