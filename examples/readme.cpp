@@ -63,7 +63,7 @@ int main() {
 
     const auto connection = pool.borrow();
     const auto rows = connection->execute("select what from acme_history");
-    std::cout << rows.at(0).get<std::string>(0) << '\n';  // ordered by acme
+    std::cout << rows[0].get<std::string>(0) << '\n';  // ordered by acme
     if (rows.size() != 1 || workers.boundary().leftovers() != 0) return EXIT_FAILURE;
   }
   std::filesystem::remove_all(folder);
