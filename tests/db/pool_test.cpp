@@ -4,45 +4,13 @@
 
 #include <thread>
 
+#include "db/pool_verbs.h"
 #include "db/stub_driver.h"
 
-namespace carrel {
+namespace carrel::test {
 namespace {
 
 using namespace std::chrono_literals;
-using test::StubDriver;
-using test::StubPoint;
-
-Clock::Steady soon(std::chrono::milliseconds time) {
-  return Clock::Steady::clock::now() + time;
-}
-
-int number_of(const Pool::Lease& lease) {
-  return dynamic_cast<test::StubConnection&>(*lease).number();
-}
-
-void break_connection(const Pool::Lease& lease) {
-  dynamic_cast<test::StubConnection&>(*lease).break_now();
-}
-
-void wait_until_waiting(const Pool& pool, std::size_t count) {
-  while (pool.stats().waiting != count) std::this_thread::yield();
-}
-
-// The code of the Error that `f` throws; empty if it throws none.
-template <class F>
-std::string code_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return std::string(error.code());
-  }
-  return {};
-}
-
-PoolOptions options(std::size_t size) {
-  return {.name = "test", .size_max = size, .acquire_max = 60s, .maintain_every = 0ms};
-}
 
 TEST(Pool, LendsTheConnectionThatThisThreadUsedLast) {
   StubDriver driver;
@@ -86,7 +54,7 @@ TEST(Pool, TriesAgainWhileTheServerIsAway) {
   StubDriver driver;
   Pool pool(options(2), driver);
   auto first = pool.borrow();
-  driver.at(StubPoint::connect, [] { throw test::server_away(); }, 2);
+  driver.at(StubPoint::connect, [] { throw server_away(); }, 2);
 
   EXPECT_TRUE(pool.borrow());
   EXPECT_EQ(pool.stats().connect_failures, 2U);
@@ -96,7 +64,7 @@ TEST(Pool, SaysWhyNobodyCouldConnectInTime) {
   StubDriver driver;
   Pool pool(options(2), driver);
   auto first = pool.borrow();
-  driver.at(StubPoint::connect, [] { throw test::server_away(); }, 1'000);
+  driver.at(StubPoint::connect, [] { throw server_away(); }, 1'000);
 
   try {
     static_cast<void>(pool.borrow({.deadline = soon(1ms)}));
@@ -210,13 +178,13 @@ TEST(Pool, RollsBackWhatABorrowerLeftOpen) {
     auto lease = pool.borrow();
     lease->begin({});
   }
-  EXPECT_EQ(driver.diary(), (test::Diary{"1 begin", "1 rollback"}));
+  EXPECT_EQ(driver.diary(), (Diary{"1 begin", "1 rollback"}));
 }
 
 TEST(Pool, DiscardsAConnectionThatCannotBeCleaned) {
   StubDriver driver;
   Pool pool(options(1), driver);
-  driver.at(StubPoint::reset, [] { throw test::server_away(); });
+  driver.at(StubPoint::reset, [] { throw server_away(); });
   pool.borrow().release();
 
   EXPECT_EQ(number_of(pool.borrow()), 2);
@@ -240,123 +208,6 @@ TEST(Pool, ServesReadersFromTheWriterWhenThereIsButOneConnection) {
   StubDriver driver({.name = "stub", .single_writer = true, .pool_size_default = 3});
   Pool pool(options(1), driver);
   EXPECT_EQ(code_of([&] { pool.borrow({.access = Access::read_only})->execute("insert"); }), "");
-}
-
-TEST(Pool, ClosesAConnectionAtTheEndOfItsLife) {
-  ManualClock clock;
-  StubDriver driver;
-  auto short_lived = options(1);
-  short_lived.life_max = 60s;
-  short_lived.validate_after = 3600s;
-  short_lived.clock = &clock;
-  Pool pool(short_lived, driver);
-  EXPECT_EQ(number_of(pool.borrow()), 1);
-
-  clock.advance(61s);
-  pool.borrow().release();  // also a connection that never idles
-
-  EXPECT_EQ(number_of(pool.borrow()), 2);
-  EXPECT_EQ(pool.stats().closed_life, 1U);
-}
-
-TEST(Pool, ClosesWhatIdlesTooLongDownToTheMinimum) {
-  ManualClock clock;
-  StubDriver driver;
-  auto idling = options(3);
-  idling.idle_max = 60s;
-  idling.keepalive_every = 0ms;
-  idling.clock = &clock;
-  Pool pool(idling, driver);
-  {
-    auto a = pool.borrow();
-    auto b = pool.borrow();
-    auto c = pool.borrow();
-  }
-  ASSERT_EQ(driver.open(), 3);
-  clock.advance(61s);
-
-  pool.maintain();
-
-  EXPECT_EQ(driver.open(), 1);
-  EXPECT_EQ(pool.stats().closed_idle, 2U);
-}
-
-TEST(Pool, AsksForASignOfLifeOnlyAfterIdling) {
-  ManualClock clock;
-  StubDriver driver;
-  auto careful = options(1);
-  careful.validate_after = 5s;
-  careful.clock = &clock;
-  Pool pool(careful, driver);
-  driver.at(StubPoint::validate, [] { throw test::server_away(); });
-
-  EXPECT_EQ(number_of(pool.borrow()), 1);
-  clock.advance(6s);
-  EXPECT_EQ(number_of(pool.borrow()), 2);
-  EXPECT_EQ(pool.stats().closed_invalid, 1U);
-}
-
-TEST(Pool, KeepsIdleConnectionsAliveAndReplacesTheDead) {
-  ManualClock clock;
-  StubDriver driver;
-  auto kept = options(1);
-  kept.keepalive_every = 10s;
-  kept.clock = &clock;
-  Pool pool(kept, driver);
-  driver.at(StubPoint::validate, [] { throw test::server_away(); });
-  clock.advance(11s);
-
-  pool.maintain();
-
-  EXPECT_EQ(driver.open(), 1);  // filled up to the minimum again
-  EXPECT_EQ(number_of(pool.borrow()), 2);
-}
-
-TEST(Pool, ReportsWhoKeepsAConnectionTooLong) {
-  ManualClock clock;
-  StubDriver driver;
-  std::vector<LeakReport> reports;
-  auto watched = options(1);
-  watched.leak_after = 2s;
-  watched.label = [] { return std::string_view("POST /v1/vouchers"); };
-  watched.on_leak = [&](const LeakReport& report) { reports.push_back(report); };
-  watched.clock = &clock;
-  Pool pool(watched, driver);
-  {
-    const auto lease = pool.borrow();
-    clock.advance(3s);
-    pool.maintain();
-    pool.maintain();  // reported once
-    clock.advance(1s);
-  }
-
-  ASSERT_EQ(reports.size(), 2U);
-  EXPECT_EQ(reports[0].borrower, "POST /v1/vouchers");
-  EXPECT_EQ(reports[0].held, 3s);
-  EXPECT_FALSE(reports[0].returned);
-  EXPECT_TRUE(reports[1].returned);
-  EXPECT_EQ(reports[1].held, 4s);
-  EXPECT_EQ(pool.stats().leaks, 1U);
-}
-
-TEST(Pool, TellsHowMuchOfALoanRanSql) {
-  StubDriver driver;
-  Pool pool(options(1), driver);
-  const auto busy_for = [](std::chrono::milliseconds time) {
-    const auto until = soon(time);
-    while (Clock::Steady::clock::now() < until) {
-    }
-  };
-  driver.at(StubPoint::execute, [&] { busy_for(3ms); });
-  {
-    auto lease = pool.borrow();
-    lease->execute("select 1");
-    busy_for(3ms);
-  }
-  const auto utilisation = pool.stats().utilisation;
-  ASSERT_EQ(utilisation.size(), 1U);
-  EXPECT_GT(utilisation[0], 0.0);
-  EXPECT_LT(utilisation[0], 1.0);
 }
 
 TEST(Pool, DrainsOnceEverythingIsBack) {
@@ -423,4 +274,4 @@ TEST(PoolDeathTest, OutlivesItsLeases) {
 }
 
 }  // namespace
-}  // namespace carrel
+}  // namespace carrel::test

@@ -1,0 +1,131 @@
+// What the pool does with time: ages, idling, leaks, utilisation.
+#include <gtest/gtest.h>
+
+#include "carrel/db/pool.h"
+#include "db/pool_verbs.h"
+#include "db/stub_driver.h"
+
+namespace carrel::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Pool, ClosesAConnectionAtTheEndOfItsLife) {
+  ManualClock clock;
+  StubDriver driver;
+  auto short_lived = options(1);
+  short_lived.life_max = 60s;
+  short_lived.validate_after = 3600s;
+  short_lived.clock = &clock;
+  Pool pool(short_lived, driver);
+  EXPECT_EQ(number_of(pool.borrow()), 1);
+
+  clock.advance(61s);
+  pool.borrow().release();  // also a connection that never idles
+
+  EXPECT_EQ(number_of(pool.borrow()), 2);
+  EXPECT_EQ(pool.stats().closed_life, 1U);
+}
+
+TEST(Pool, ClosesWhatIdlesTooLongDownToTheMinimum) {
+  ManualClock clock;
+  StubDriver driver;
+  auto idling = options(3);
+  idling.idle_max = 60s;
+  idling.keepalive_every = 0ms;
+  idling.clock = &clock;
+  Pool pool(idling, driver);
+  {
+    auto a = pool.borrow();
+    auto b = pool.borrow();
+    auto c = pool.borrow();
+  }
+  ASSERT_EQ(driver.open(), 3);
+  clock.advance(61s);
+
+  pool.maintain();
+
+  EXPECT_EQ(driver.open(), 1);
+  EXPECT_EQ(pool.stats().closed_idle, 2U);
+}
+
+TEST(Pool, AsksForASignOfLifeOnlyAfterIdling) {
+  ManualClock clock;
+  StubDriver driver;
+  auto careful = options(1);
+  careful.validate_after = 5s;
+  careful.clock = &clock;
+  Pool pool(careful, driver);
+  driver.at(StubPoint::validate, [] { throw server_away(); });
+
+  EXPECT_EQ(number_of(pool.borrow()), 1);
+  clock.advance(6s);
+  EXPECT_EQ(number_of(pool.borrow()), 2);
+  EXPECT_EQ(pool.stats().closed_invalid, 1U);
+}
+
+TEST(Pool, KeepsIdleConnectionsAliveAndReplacesTheDead) {
+  ManualClock clock;
+  StubDriver driver;
+  auto kept = options(1);
+  kept.keepalive_every = 10s;
+  kept.clock = &clock;
+  Pool pool(kept, driver);
+  driver.at(StubPoint::validate, [] { throw server_away(); });
+  clock.advance(11s);
+
+  pool.maintain();
+
+  EXPECT_EQ(driver.open(), 1);  // filled up to the minimum again
+  EXPECT_EQ(number_of(pool.borrow()), 2);
+}
+
+TEST(Pool, ReportsWhoKeepsAConnectionTooLong) {
+  ManualClock clock;
+  StubDriver driver;
+  std::vector<LeakReport> reports;
+  auto watched = options(1);
+  watched.leak_after = 2s;
+  watched.label = [] { return std::string_view("POST /v1/vouchers"); };
+  watched.on_leak = [&](const LeakReport& report) { reports.push_back(report); };
+  watched.clock = &clock;
+  Pool pool(watched, driver);
+  {
+    const auto lease = pool.borrow();
+    clock.advance(3s);
+    pool.maintain();
+    pool.maintain();  // reported once
+    clock.advance(1s);
+  }
+
+  ASSERT_EQ(reports.size(), 2U);
+  EXPECT_EQ(reports[0].borrower, "POST /v1/vouchers");
+  EXPECT_EQ(reports[0].held, 3s);
+  EXPECT_FALSE(reports[0].returned);
+  EXPECT_TRUE(reports[1].returned);
+  EXPECT_EQ(reports[1].held, 4s);
+  EXPECT_EQ(pool.stats().leaks, 1U);
+}
+
+TEST(Pool, TellsHowMuchOfALoanRanSql) {
+  StubDriver driver;
+  Pool pool(options(1), driver);
+  const auto busy_for = [](std::chrono::milliseconds time) {
+    const auto until = soon(time);
+    while (Clock::Steady::clock::now() < until) {
+    }
+  };
+  driver.at(StubPoint::execute, [&] { busy_for(3ms); });
+  {
+    auto lease = pool.borrow();
+    lease->execute("select 1");
+    busy_for(3ms);
+  }
+  const auto utilisation = pool.stats().utilisation;
+  ASSERT_EQ(utilisation.size(), 1U);
+  EXPECT_GT(utilisation[0], 0.0);
+  EXPECT_LT(utilisation[0], 1.0);
+}
+
+}  // namespace
+}  // namespace carrel::test
