@@ -40,10 +40,11 @@ class PthreadKey {
 template <class T>
 struct PthreadPeer {
   using Variable = PthreadKey<T>;
+  // The key is read from the variable, as with every peer: it is no constant of the program.
   static T* at(Word handle) {
-    return static_cast<T*>(pthread_getspecific(static_cast<pthread_key_t>(handle)));
+    return static_cast<T*>(pthread_getspecific(reinterpret_cast<const Variable*>(handle)->key()));
   }
-  static Word handle(Variable& variable) { return variable.key(); }
+  static Word handle(Variable& variable) { return reinterpret_cast<Word>(&variable); }
   static void fill(Variable& variable) { variable.fill(); }
   static void clear(Variable& variable) { variable.clear(); }
 };
