@@ -15,6 +15,8 @@ get_property(layers GLOBAL PROPERTY CARREL_LAYERS)
 set(cmake_needs_local "Threads")
 set(cmake_needs_sqlite "SQLite3")
 set(cmake_needs_postgres "PostgreSQL")
+set(cmake_needs_mariadb "PkgConfig")
+set(cmake_modules_mariadb "libmariadb")  # found by pkg-config; has no package of CMake's
 set(pkgconfig_needs_sqlite "sqlite3")
 set(pkgconfig_needs_postgres "libpq")
 set(pkgconfig_needs_mariadb "libmariadb")
@@ -39,6 +41,11 @@ foreach(layer IN LISTS layers)
   foreach(package IN LISTS cmake_needs_${layer})
     string(APPEND component_dependencies "set(_carrel_${layer}_packages ${package})\n")
   endforeach()
+
+  if(cmake_modules_${layer})
+    string(APPEND component_dependencies
+           "set(_carrel_${layer}_modules ${cmake_modules_${layer}})\n")
+  endif()
 
   list(TRANSFORM depends PREPEND carrel- OUTPUT_VARIABLE requires)
   list(JOIN requires " " PKGCONFIG_REQUIRES)

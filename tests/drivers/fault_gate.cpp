@@ -63,6 +63,7 @@ void FaultGate::set(const Faults& faults) {
     const std::lock_guard lock(mutex_);
     faults_ = faults;
     passed_ = 0;
+    asked_ = 0;
     turns_ = 0;
     asking_ = false;
     not_before_ = std::chrono::steady_clock::now() + faults.delay;
@@ -73,6 +74,11 @@ void FaultGate::set(const Faults& faults) {
 std::size_t FaultGate::passed() const {
   const std::lock_guard lock(mutex_);
   return passed_;
+}
+
+std::size_t FaultGate::asked() const {
+  const std::lock_guard lock(mutex_);
+  return asked_;
 }
 
 std::size_t FaultGate::turns() const {
@@ -158,8 +164,7 @@ void FaultGate::read_into(LinkPair& link, Pipe& pipe) {
   const auto got = ::recv(pipe.from, buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (got > 0) {
     pipe.waiting.assign(buffer.data(), static_cast<std::size_t>(got));
-    if (faults_.delay.count() > 0)
-      not_before_ = std::chrono::steady_clock::now() + faults_.delay;
+    if (faults_.delay.count() > 0) not_before_ = std::chrono::steady_clock::now() + faults_.delay;
     if (pipe.answers && asking_) ++turns_;
     asking_ = !pipe.answers;
     return;
@@ -180,7 +185,7 @@ void FaultGate::write_from(LinkPair& link, Pipe& pipe) {
       return;
     }
     pipe.waiting.erase(0, static_cast<std::size_t>(sent));
-    if (pipe.answers) passed_ += static_cast<std::size_t>(sent);
+    (pipe.answers ? passed_ : asked_) += static_cast<std::size_t>(sent);
   }
   if (pipe.answers && faults_.cut_after && passed_ >= *faults_.cut_after) link.dead = true;
 }

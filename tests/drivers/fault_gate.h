@@ -1,9 +1,10 @@
-// FaultGate: a TCP proxy inside the test that lies between a driver and its server and does to their
-// bytes what bad networks do.
+// FaultGate: a TCP proxy inside the test that lies between a driver and its server and does to
+// their bytes what bad networks do.
 //
 //   FaultGate gate(server_port("POSTGRES_PORT"));
 //   options.port = gate.port();
-//   gate.set({.cut_after = 17});        // of what the server says, counted from now; then both ends
+//   gate.set({.cut_after = 17});        // of what the server says, counted from now; then both
+//   ends
 //                                       // are closed
 //
 // Faults hold for every link from when they are set. Threads: safe from any. Lifetime: closes its
@@ -24,10 +25,10 @@
 namespace carrel::test {
 
 struct Faults {
-  bool refuse = false;        // new links are closed at once, and so are the present ones
-  bool black_hole = false;    // nothing passes any more, in either direction; nobody is told
-  bool fragment = false;      // every byte travels alone
-  std::chrono::milliseconds delay{0};        // before anything passes
+  bool refuse = false;      // new links are closed at once, and so are the present ones
+  bool black_hole = false;  // nothing passes any more, in either direction; nobody is told
+  bool fragment = false;    // every byte travels alone
+  std::chrono::milliseconds delay{0};         // before anything passes
   std::optional<std::size_t> cut_after = {};  // bytes of the server's, over all links, from now
 };
 
@@ -42,6 +43,8 @@ class FaultGate {
   void set(const Faults& faults);
   // Bytes that the server has said through the gate since the faults were set.
   [[nodiscard]] std::size_t passed() const;
+  // Bytes that the server has heard through it since then.
+  [[nodiscard]] std::size_t asked() const;
   // Times that the direction turned from asking to answering since the faults were set: round trips
   // as the wire sees them.
   [[nodiscard]] std::size_t turns() const;
@@ -77,6 +80,7 @@ class FaultGate {
   // All guarded by mutex_.
   Faults faults_;
   std::size_t passed_ = 0;
+  std::size_t asked_ = 0;
   std::size_t turns_ = 0;
   bool asking_ = false;
   bool ending_ = false;

@@ -23,8 +23,9 @@ const Backend kMariadb{
     .bytes_type = "blob",
     .timestamp_type = "datetime(6)",
     .uuid_type = "uuid",
-    .endless_query = "select count(*) from seq_1_to_1000000 a, seq_1_to_1000000 b where "
-                     "a.seq * b.seq < 0",
+    .endless_query =
+        "select count(*) from seq_1_to_1000000 a, seq_1_to_1000000 b where "
+        "a.seq * b.seq < 0",
     .dirt = {{"set @mine = 1", "select @mine is not null"},
              {"set session sort_buffer_size = 1048576", "select @@sort_buffer_size = 1048576"},
              {"select get_lock('mine', 0)", "select is_used_lock('mine') is not null"}},

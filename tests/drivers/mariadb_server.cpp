@@ -1,6 +1,7 @@
 #include "drivers/mariadb_server.h"
 
 #include <array>
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -12,7 +13,8 @@ MariadbOptions mariadb_options() {
   MariadbOptions options{.port = server_port("MARIADB_PORT"),
                          .database = "carrel",
                          .user = "carrel",
-                         .password = server_setting("PASSWORD")};
+                         .password = server_setting("PASSWORD"),
+                         .grace = std::chrono::seconds(10)};  // the machine may be busy
   static const OwnPlace database(mariadb_driver(options), "create database " + own_name(),
                                  "drop database " + own_name());
   options.database = own_name();

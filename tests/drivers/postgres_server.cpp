@@ -1,5 +1,6 @@
 #include "drivers/postgres_server.h"
 
+#include <chrono>
 #include <utility>
 
 #include "drivers/servers.h"
@@ -8,7 +9,8 @@ namespace carrel::test {
 
 PostgresOptions postgres_options() {
   PostgresOptions options{.port = server_port("POSTGRES_PORT"),
-                          .password = server_setting("PASSWORD")};
+                          .password = server_setting("PASSWORD"),
+                          .grace = std::chrono::seconds(10)};  // the machine may be busy
   static const OwnPlace schema(postgres_driver(options), "create schema " + own_name(),
                                "drop schema " + own_name() + " cascade");
   options.parameters["options"] = "-c TimeZone=UTC -c DateStyle=ISO -c search_path=" + own_name();

@@ -1,0 +1,274 @@
+// What the drivers say when the network fails, on both servers, through the fault gate.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "carrel/db/pool.h"
+#include "drivers/errors.h"
+#include "drivers/fault_gate.h"
+#include "drivers/mariadb_server.h"
+#include "drivers/postgres_server.h"
+#include "drivers/servers.h"
+
+namespace carrel::test {
+namespace {
+
+using std::array;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kShort{40};
+
+struct Server {
+  std::string name;
+  std::string port_name;
+  std::function<std::unique_ptr<Driver>(std::uint16_t port)> driver;
+  std::string endless;
+  std::uint64_t trips_of_a_transaction;
+  std::uint64_t trips_of_a_batch;
+};
+
+void PrintTo(const Server& server, std::ostream* out) {
+  *out << server.name;
+}
+
+class Faults : public testing::TestWithParam<Server> {
+ protected:
+  Faults()
+      : gate_(server_port(GetParam().port_name)),
+        through_(GetParam().driver(gate_.port())),
+        direct_(GetParam().driver(server_port(GetParam().port_name))),
+        observer_(direct_->connect({})) {
+    observer_->execute("drop table if exists item");
+    observer_->execute("create table item (id bigint primary key)");
+  }
+
+  std::unique_ptr<Connection> open() { return through_->connect({}); }
+  static Clock::Steady soon() { return Clock::Steady::clock::now() + kShort; }
+  bool exists(int id) {
+    return !observer_->execute("select 1 from item where id = $1", array{Value(id)}).empty();
+  }
+  static void insert(Connection& connection, int id) {
+    connection.execute("insert into item values ($1)", array{Value(id)});
+  }
+  static void transfer(Connection& connection, int id) {
+    connection.begin({});
+    insert(connection, id);
+    connection.commit();
+  }
+  static void transfer_at_once(Connection& connection, int id) {
+    const array values = {Value(id)};
+    const array items = {
+        BatchItem{.statement = "select 1", .parameters = {}},
+        BatchItem{.statement = "insert into item values ($1)", .parameters = values}};
+    connection.begin({});
+    connection.batch_and_commit(items);
+  }
+
+  // Runs `work` once for every byte of the server's answers, with the link cut after that byte, and
+  // compares what was said with what happened.
+  void cut_at_every_byte(const std::function<void(Connection&, int)>& work) {
+    auto connection = open();
+    work(*connection, 0);
+    gate_.set({});
+    work(*connection, 1);
+    const auto total = gate_.passed();
+    ASSERT_GT(total, 10U);
+    int doubts = 0;
+    for (std::size_t cut = 0; cut < total; ++cut) {
+      gate_.set({});
+      connection = open();
+      work(*connection, -static_cast<int>(cut) - 1);  // so that everything is prepared
+      const int id = 2 + static_cast<int>(cut);
+      gate_.set({.cut_after = cut});
+      const auto thrown = thrown_by([&] { work(*connection, id); });
+      EXPECT_TRUE(connection->broken()) << cut;
+      EXPECT_FALSE(connection->in_transaction()) << cut;
+      connection.reset();
+      if (thrown == "sql.connection_lost, in doubt") {
+        ++doubts;
+      } else if (thrown == "nothing") {
+        EXPECT_TRUE(exists(id)) << "cut after " << cut;
+      } else {
+        EXPECT_EQ(thrown, "sql.connection_lost, retryable") << "cut after " << cut;
+        EXPECT_FALSE(exists(id)) << "cut after " << cut;
+      }
+    }
+    EXPECT_GT(doubts, 0);
+  }
+
+  FaultGate gate_;
+  std::unique_ptr<Driver> through_;
+  std::unique_ptr<Driver> direct_;
+  std::unique_ptr<Connection> observer_;
+};
+
+TEST_P(Faults, BytesThatTravelAloneArriveAsOneMessage) {
+  gate_.set({.fragment = true});
+  const auto connection = open();
+  transfer(*connection, 1);
+  transfer_at_once(*connection, 2);
+  const std::string text(3'000, 'x');
+  EXPECT_EQ(connection->execute("select $1", array{Value(text)}).one().get<std::string>(0), text);
+  EXPECT_TRUE(exists(1) && exists(2));
+}
+
+TEST_P(Faults, ASlowLinkIsOnlySlow) {
+  gate_.set({.delay = milliseconds(3)});
+  const auto connection = open();
+  transfer(*connection, 1);
+  EXPECT_TRUE(exists(1));
+}
+
+TEST_P(Faults, TheWireSeesTheRoundTripsThatAreCounted) {
+  const auto connection = open();
+  transfer(*connection, 1);
+  transfer_at_once(*connection, 2);
+
+  gate_.set({});
+  auto counted = connection->round_trips();
+  transfer(*connection, 3);
+  EXPECT_EQ(connection->round_trips() - counted, GetParam().trips_of_a_transaction);
+  EXPECT_EQ(gate_.turns(), GetParam().trips_of_a_transaction);
+
+  gate_.set({});
+  counted = connection->round_trips();
+  transfer_at_once(*connection, 4);
+  EXPECT_EQ(connection->round_trips() - counted, GetParam().trips_of_a_batch);
+  EXPECT_EQ(gate_.turns(), GetParam().trips_of_a_batch);
+}
+
+TEST_P(Faults, ATransactionCutAtAnyByteTellsTheTruth) {
+  cut_at_every_byte(&Faults::transfer);
+}
+
+TEST_P(Faults, ABatchWithItsCommitCutAtAnyByteTellsTheTruth) {
+  cut_at_every_byte(&Faults::transfer_at_once);
+}
+
+TEST_P(Faults, AWriteThatCommitsByItselfIsInDoubtWhenCut) {
+  const auto connection = open();
+  insert(*connection, 1);
+  gate_.set({.cut_after = 0});
+  EXPECT_EQ(thrown_by([&] { insert(*connection, 2); }), "sql.connection_lost, in doubt");
+}
+
+TEST_P(Faults, AGreetingCutAtAnyByteIsNoConnection) {
+  gate_.set({});
+  open();
+  const auto total = gate_.passed();
+  for (std::size_t cut = 0; cut < total; cut += 1 + total / 25) {
+    gate_.set({.cut_after = cut});
+    const auto thrown = thrown_by([&] { static_cast<void>(open()); });
+    EXPECT_TRUE(thrown.starts_with("sql.cannot_connect")) << "cut after " << cut << ": " << thrown;
+  }
+  gate_.set({});
+  EXPECT_TRUE(open()->validate());
+}
+
+TEST_P(Faults, ABlackHoleIsLeftAtTheDeadline) {
+  struct Step {
+    std::string name;
+    std::function<void(Connection&)> prepare;
+    std::function<void(Connection&)> run;
+    std::string expected;
+  };
+  const auto nothing = [](Connection&) {};
+  const auto begun = [](Connection& connection) {
+    connection.begin({});
+    insert(connection, 1);
+  };
+  const std::vector<Step> steps = {
+      {"a read", nothing, [](Connection& c) { c.execute("select 1"); }, "sql.deadline, retryable"},
+      {"a write", nothing, [](Connection& c) { insert(c, 1); }, "sql.deadline, in doubt"},
+      {"a write in a transaction", begun, [](Connection& c) { insert(c, 2); },
+       "sql.deadline, retryable"},
+      {"COMMIT", begun, [](Connection& c) { c.commit(); }, "sql.deadline, in doubt"},
+      {"a batch with COMMIT", nothing, [](Connection& c) { transfer_at_once(c, 1); },
+       GetParam().trips_of_a_batch == 1 ? "sql.deadline, in doubt" : "sql.deadline, retryable"},
+      {"ROLLBACK", begun, [](Connection& c) { c.rollback(); }, "nothing"},
+      {"validate", nothing, [](Connection& c) { EXPECT_FALSE(c.validate()); }, "nothing"},
+      {"reset", begun, [](Connection& c) { EXPECT_FALSE(c.reset()); }, "nothing"},
+  };
+  for (const auto& [name, prepare, run, expected] : steps) {
+    gate_.set({});
+    auto connection = open();
+    insert(*connection, 0);  // prepared
+    connection->execute("delete from item");
+    prepare(*connection);
+    gate_.set({.black_hole = true});
+    connection->set_deadline(soon());
+    EXPECT_EQ(thrown_by([&] { run(*connection); }), expected) << name;
+    EXPECT_TRUE(connection->broken()) << name;
+    connection.reset();  // closing waits for nobody either
+  }
+}
+
+TEST_P(Faults, ABlackHoleDuringConnectIsLeftAtTheDeadline) {
+  gate_.set({.black_hole = true});
+  EXPECT_EQ(thrown_by([&] { static_cast<void>(through_->connect({.deadline = soon()})); }),
+            "sql.deadline, retryable");
+}
+
+TEST_P(Faults, ACancelThatIsNeverHeardHoldsNobody) {
+  const auto connection = open();
+  connection->set_deadline(soon());
+  gate_.set({});
+  std::thread hole([&] {
+    while (gate_.asked() == 0) std::this_thread::yield();
+    gate_.set({.black_hole = true});
+  });
+  EXPECT_EQ(thrown_by([&] { connection->execute(GetParam().endless); }).substr(0, 12),
+            "sql.deadline");
+  hole.join();
+}
+
+TEST_P(Faults, APoolRecoversWhenTheServerIsBack) {
+  Pool pool(
+      {.name = "gate", .size_max = 2, .acquire_max = kShort, .maintain_every = milliseconds(0)},
+      *through_);
+  pool.borrow()->execute("select 1");
+  gate_.set({.refuse = true});
+  for (int i = 0; i < 3; ++i) {
+    const auto down = thrown_by([&] { pool.borrow({.deadline = soon()})->execute("select 1"); });
+    EXPECT_TRUE(down == "sql.connection_lost, retryable" ||
+                down == "sql.cannot_connect, retryable" || down == "pool.timeout, retryable")
+        << down;
+  }
+  gate_.set({});
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(pool.borrow()->execute("select 7").size(), 1U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Servers, Faults,
+                         testing::Values(Server{.name = "Postgres",
+                                                .port_name = "POSTGRES_PORT",
+                                                .driver =
+                                                    [](std::uint16_t port) {
+                                                      auto options = postgres_options();
+                                                      options.port = port;
+                                                      options.grace = kShort;
+                                                      return postgres_driver(options);
+                                                    },
+                                                .endless = "select pg_sleep(60)",
+                                                .trips_of_a_transaction = 2,
+                                                .trips_of_a_batch = 1},
+                                         Server{.name = "Mariadb",
+                                                .port_name = "MARIADB_PORT",
+                                                .driver =
+                                                    [](std::uint16_t port) {
+                                                      auto options = mariadb_options();
+                                                      options.port = port;
+                                                      options.grace = kShort;
+                                                      return mariadb_driver(options);
+                                                    },
+                                                .endless = "select sleep(60)",
+                                                .trips_of_a_transaction = 3,
+                                                .trips_of_a_batch = 4}),
+                         [](const auto& server) { return server.param.name; });
+
+}  // namespace
+}  // namespace carrel::test
