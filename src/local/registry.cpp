@@ -56,9 +56,8 @@ Slot& SlotTable::take() {
   lock_.lock();
   if (Slot* const slot = free_) {
     free_ = slot->next_free;
+    add_taken(1);
     lock_.unlock();
-    // Relaxed, here and below: a figure.
-    taken_.fetch_add(1, std::memory_order_relaxed);
     return *slot;
   }
   for (;;) {
@@ -70,8 +69,8 @@ Slot& SlotTable::take() {
       slot.number = number;
       // Release: see made().
       made_.store(number + 1, std::memory_order_release);
+      add_taken(1);
       lock_.unlock();
-      taken_.fetch_add(1, std::memory_order_relaxed);
       return slot;
     }
     lock_.unlock();
@@ -98,13 +97,15 @@ Slot* SlotTable::make_chunk(std::uint32_t chunk) {
 }
 
 void SlotTable::give_back(Slot& slot) noexcept {
-  taken_.fetch_sub(1, std::memory_order_relaxed);
   // Relaxed: written by this thread, or under a lock that it has taken since. A slot whose
   // generation has come round to 0 is never used again, so that no key ever fits twice.
-  if (slot.generation.load(std::memory_order_relaxed) == 0) return;
+  const bool used_up = slot.generation.load(std::memory_order_relaxed) == 0;
   lock_.lock();
-  slot.next_free = free_;
-  free_ = &slot;
+  add_taken(~std::uint32_t{0});
+  if (!used_up) {
+    slot.next_free = free_;
+    free_ = &slot;
+  }
   lock_.unlock();
 }
 

@@ -62,6 +62,10 @@ class SlotTable {
   static constexpr std::uint32_t kChunks = 31 - kFirstChunkBits;
 
   [[nodiscard]] Slot* make_chunk(std::uint32_t chunk);
+  void add_taken(std::uint32_t by) noexcept {
+    // Written under the lock only; relaxed: a figure.
+    taken_.store(taken_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
 
   SpinLock lock_;
   Slot* free_ = nullptr;

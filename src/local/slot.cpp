@@ -42,14 +42,6 @@ void unlock_after_change(Slot& slot) noexcept {
   if (finished) slot_table.give_back(slot);
 }
 
-void run_destructor(ThreadBlock& self, Cell& cell, Ending ending) noexcept {
-  if (cell.destroy == nullptr) return;
-  RunningDestructor running{&cell, ending, self.destructor};
-  self.destructor = &running;
-  cell.destroy(cell.value());
-  self.destructor = running.outer;
-}
-
 }  // namespace carrel::local
 
 namespace carrel {

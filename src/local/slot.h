@@ -58,6 +58,12 @@ void unlink(Slot& slot, Cell& cell) noexcept;
 void unlock_after_change(Slot& slot) noexcept;
 
 // Runs the destructor of the cell's value on this thread, with no lock held.
-void run_destructor(ThreadBlock& self, Cell& cell, Ending ending) noexcept;
+inline void run_destructor(ThreadBlock& self, Cell& cell, Ending ending) noexcept {
+  if (cell.destroy == nullptr) return;
+  RunningDestructor running{&cell, ending, self.destructor};
+  self.destructor = &running;
+  cell.destroy(cell.value());
+  self.destructor = running.outer;
+}
 
 }  // namespace carrel::local

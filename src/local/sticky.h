@@ -3,13 +3,20 @@
 // there. Two threads that make and drop values of one variable so do not meet at its lock.
 #pragma once
 
+#include <utility>
+
 #include "carrel/local/thread_block.h"
 #include "local/slot.h"
 
 namespace carrel::local {
 
 // The variable's linked, empty cell, no longer kept; nullptr if there is none.
-[[nodiscard]] Cell* take_sticky(ThreadBlock& self, const Slot& slot, Key key) noexcept;
+[[nodiscard]] inline Cell* take_sticky(ThreadBlock& self, const Slot& slot, Key key) noexcept {
+  StickyCell& place = self.sticky[slot.number % ThreadBlock::kSticky];
+  if (place.key != key) return nullptr;
+  place.key = Key{};
+  return std::exchange(place.cell, nullptr);
+}
 // Keeps an empty, linked cell of this thread's, or gives it back.
 void keep_sticky(ThreadBlock& self, Slot& slot, Cell& cell) noexcept;
 // Unlinks and gives back all that is kept.
@@ -19,9 +26,36 @@ void forget_sticky(ThreadBlock& self, const Cell& cell) noexcept;
 
 // Claims a live cell of this thread's, which is no longer in its map, for destruction. False if a
 // visitor has pinned it: the visitor then destroys it.
-[[nodiscard]] bool claim_own(ThreadBlock& self, Slot& slot, Cell& cell, bool visited) noexcept;
+[[nodiscard]] inline bool claim_own(Slot& slot, Cell& cell, bool visited) noexcept {
+  if (!visited) {
+    // Relaxed: no visitor ever looks, and the variable's destructor runs at no other time.
+    cell.state.store(CellState::destroying, std::memory_order_relaxed);
+    return true;
+  }
+  // Sequentially consistent, both, against the visitor, which raises the count and then reads the
+  // state: one of the two sees the other. A release alone would let both miss each other.
+  cell.state.exchange(CellState::destroying, std::memory_order_seq_cst);
+  if (slot.visitors.load(std::memory_order_seq_cst) == 0) return true;
+  slot.lock.lock();
+  const bool pinned = cell.pins != 0;
+  if (pinned) {
+    cell.owner = nullptr;
+    cell.state.store(CellState::orphan, std::memory_order_relaxed);  // read under the lock
+  }
+  slot.lock.unlock();
+  return !pinned;
+}
+// After the destructor of a claimed cell has run and destroyed the variable itself.
+void finish_dead(ThreadBlock& self, Slot& slot, Cell& cell) noexcept;
 // After the destructor of a claimed cell has run.
-void finish_own(ThreadBlock& self, Slot& slot, Cell& cell) noexcept;
+inline void finish_own(ThreadBlock& self, Slot& slot, Cell& cell) noexcept {
+  // Relaxed: if the variable has died, then within the destructor that has just run on this thread.
+  if (slot.generation.load(std::memory_order_relaxed) == cell.key.generation()) [[likely]] {
+    keep_sticky(self, slot, cell);
+  } else {
+    finish_dead(self, slot, cell);
+  }
+}
 
 // Clears stale entries of this thread's map and destroys the values that only it may destroy.
 void clear_stale_values(ThreadBlock& self) noexcept;

@@ -18,10 +18,6 @@ constexpr bool is_too_full(std::uint32_t used, std::uint32_t capacity) noexcept 
   return std::uint64_t{used} * 3 > std::uint64_t{capacity} * 2;
 }
 
-constexpr std::uint32_t index_of(std::uint32_t byte_offset) noexcept {
-  return byte_offset / std::uint32_t{sizeof(Entry)};
-}
-
 }  // namespace
 
 const Entry ThreadLocalMap::kNoTable[1] = {};
@@ -48,6 +44,7 @@ ThreadLocalMap::Home ThreadLocalMap::find_home(const Place& place) noexcept {
 }
 
 void* ThreadLocalMap::probe(const Place& place) noexcept {
+  if (table_used_ == 0 && !has_stale()) return nullptr;  // the first level has been looked at
   if (const Home home = find_home(place); home.entry != nullptr) return home.entry->value;
   // A miss clears what it meets that is stale, but asks the slots only if there is anything.
   if (has_stale() && !log_still_) clear_stale();
@@ -58,7 +55,7 @@ std::uint32_t ThreadLocalMap::log_index(const Place& place) noexcept {
   return *find_home(place).log_index;
 }
 
-void ThreadLocalMap::reserve(const Place& place) {
+void ThreadLocalMap::reserve_slowly(const Place& place) {
   if (const Key taken = at(first_, place.first).key; !taken.empty()) reserve_table();
   if (log_size_ == log_capacity_) reserve_log();
 }
@@ -93,19 +90,6 @@ bool ThreadLocalMap::resize_log(std::uint32_t capacity) noexcept {
   return true;
 }
 
-void ThreadLocalMap::insert(const Place& place, void* value) noexcept {
-  const std::uint32_t log_index = log_size_++;
-  log_[log_index] = place.key;
-  add_count(1);
-  const Home home = first_home(index_of(place.first));
-  if (home.entry->key.empty()) {
-    *home.entry = Entry{place.key, value};
-    *home.log_index = log_index;
-  } else {
-    add_to_table(Entry{place.key, value}, log_index);
-  }
-}
-
 void ThreadLocalMap::add_to_table(Entry entry, std::uint32_t log_index) noexcept {
   const std::uint32_t mask = heap_capacity() - 1;
   std::uint32_t i = index_of(Place::of(entry.key).home) & mask;
@@ -116,7 +100,7 @@ void ThreadLocalMap::add_to_table(Entry entry, std::uint32_t log_index) noexcept
   ++table_used_;
 }
 
-void ThreadLocalMap::erase(const Place& place) noexcept {
+void ThreadLocalMap::erase_slowly(const Place& place) noexcept {
   const Home home = find_home(place);
   if (home.entry == nullptr) return;
   remove_home(home);
@@ -182,12 +166,6 @@ Cell* ThreadLocalMap::take_unowned() noexcept {
   return std::exchange(unowned_, nullptr);
 }
 
-void ThreadLocalMap::clear_log_at(std::uint32_t index) noexcept {
-  log_[index] = Key{};
-  if (log_still_) return;
-  while (log_size_ != 0 && log_[log_size_ - 1].empty()) --log_size_;
-}
-
 void ThreadLocalMap::compact_log() noexcept {
   std::uint32_t kept = 0;
   for (std::uint32_t i = 0; i < log_size_; ++i) {
@@ -224,15 +202,10 @@ void ThreadLocalMap::shrink() noexcept {
     while (wanted > kCapacityMin && table_used_ < wanted / 8) wanted /= 2;
     static_cast<void>(resize_table(wanted));
   }
-  if (log_capacity_ > 4 * kCapacityMin && count() < log_capacity_ / 8) {
+  if (log_capacity_ > kLogKept && count() < log_capacity_ / 8) {
     compact_log();
     static_cast<void>(resize_log(log_capacity_ / 4));
   }
-}
-
-void ThreadLocalMap::add_count(std::uint32_t by) noexcept {
-  // Only the owner writes: a load and a store suffice, and cost no locked instruction.
-  count_.store(count_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
 }
 
 void ThreadLocalMap::recount_stale() noexcept {

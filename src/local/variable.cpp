@@ -38,14 +38,14 @@ NewValue::NewValue(const Place& place, Slot& slot, const VariableInfo& info)
   if (place.key == Key::never()) used_after_death(info.name);
   ThreadBlock& self = thread_block;
   if (!self.registered) register_thread(self);
-  self.map.reserve(place);  // again in publish(), which then nearly always finds room
+  self.map.reserve(place);
+  insertions_ = self.map.insertions();
   forks_ = self.forks;
   cell_ = take_sticky(self, slot, place.key);
   if (cell_ == nullptr) cell_ = self.pool.take(info.size, info.align);
 }
 
-NewValue::~NewValue() {
-  if (cell_ == nullptr) return;
+void NewValue::discard() noexcept {
   ThreadBlock& self = thread_block;
   if (forks_ != self.forks) cell_->linked = false;  // a forked child has forgotten it
   if (constructed_) {
@@ -62,16 +62,18 @@ NewValue::~NewValue() {
 
 void* NewValue::publish() {
   ThreadBlock& self = thread_block;
-  if (void* const present = self.map.find(place_)) return present;
-  self.map.reserve(place_);
+  if (insertions_ != self.map.insertions()) {  // the value's construction has used the map
+    if (void* const present = self.map.find(place_)) return present;
+    self.map.reserve(place_);
+  }
   Cell& cell = *cell_;
-  cell.owner = &self;
-  cell.runner = nullptr;
-  cell.key = place_.key;
-  cell.destroy = info_.destroy;
   cell.bytes.store(info_.size, std::memory_order_relaxed);  // a figure
   cell.stamp = info_.lifetime == Lifetime::task ? self.map.next_sequence() : self.map.sequence();
   if (!cell.linked || forks_ != self.forks) {  // a forked child has forgotten the link
+    cell.owner = &self;
+    cell.runner = nullptr;
+    cell.key = place_.key;
+    cell.destroy = info_.destroy;
     // Relaxed: the lock publishes it.
     cell.state.store(CellState::empty, std::memory_order_relaxed);
     slot_.lock.lock();
@@ -94,7 +96,7 @@ bool remove_value(const Place& place, Slot& slot, const VariableInfo& info) noex
   if (value == nullptr) return false;
   Cell& cell = Cell::of(value);
   self.map.erase(place);
-  if (!claim_own(self, slot, cell, info.visited)) return true;  // a visitor destroys it
+  if (!claim_own(slot, cell, info.visited)) return true;  // a visitor destroys it
   run_destructor(self, cell, Ending::removed);
   // From here on `info` and `place` may be gone: the value may have owned its variable.
   finish_own(self, slot, cell);

@@ -53,12 +53,38 @@ class ThreadLocalMap {
   }
 
   // Makes room for one more entry at `place`. Throws std::bad_alloc; the map is then as it was.
-  void reserve(const Place& place);
+  void reserve(const Place& place) {
+    if (at(first_, place.first).key.empty() && log_size_ != log_capacity_) [[likely]]
+      return;
+    reserve_slowly(place);
+  }
   // Adds an entry that is not there yet; reserve() has just made the room.
-  void insert(const Place& place, void* value) noexcept;
+  void insert(const Place& place, void* value) noexcept {
+    const std::uint32_t log_index = log_size_++;
+    log_[log_index] = place.key;
+    ++insertions_;
+    add_count(1);
+    if (Entry& entry = at(first_, place.first); entry.key.empty()) [[likely]] {
+      entry = Entry{place.key, value};
+      first_log_index_[index_of(place.first)] = log_index;
+    } else {
+      add_to_table(Entry{place.key, value}, log_index);
+    }
+  }
+  // How many insertions there have been: whether foreign code has used the map meanwhile.
+  [[nodiscard]] std::uint32_t insertions() const noexcept { return insertions_; }
   // Takes the variable's entry out, if there is one. Never touches the value or its cell, which
   // may be gone already when the variable is.
-  void erase(const Place& place) noexcept;
+  void erase(const Place& place) noexcept {
+    Entry& entry = at(first_, place.first);
+    if (entry.key != place.key || log_capacity_ > kLogKept || log_still_) [[unlikely]] {
+      erase_slowly(place);
+      return;
+    }
+    entry = Entry{};
+    add_count(~std::uint32_t{0});
+    clear_log_at(first_log_index_[index_of(place.first)]);
+  }
 
   // Whether other threads have destroyed variables of which this map still has keys.
   [[nodiscard]] bool has_stale() const noexcept {
@@ -113,6 +139,7 @@ class ThreadLocalMap {
 
  private:
   static constexpr std::uint32_t kCapacityMin = 16;
+  static constexpr std::uint32_t kLogKept = 4 * kCapacityMin;  // a log up to this never shrinks
   // Stands in for a table that is not there, so that the hot path need not ask.
   static const Entry kNoTable[1];
 
@@ -120,6 +147,9 @@ class ThreadLocalMap {
   [[nodiscard]] static void* present(const Entry& entry) noexcept {
     if (entry.value == nullptr) __builtin_unreachable();
     return entry.value;
+  }
+  [[nodiscard]] static constexpr std::uint32_t index_of(std::uint32_t byte_offset) noexcept {
+    return byte_offset / std::uint32_t{sizeof(Entry)};
   }
   template <class E>
   [[nodiscard]] static E& at(E* table, std::uint32_t byte_offset) noexcept {
@@ -146,13 +176,22 @@ class ThreadLocalMap {
   void repair_run_from(std::uint32_t hole) noexcept;
   void remove_home(Home home) noexcept;
   void drop_stale(Home home) noexcept;
-  void clear_log_at(std::uint32_t index) noexcept;
+  void clear_log_at(std::uint32_t index) noexcept {
+    log_[index] = Key{};
+    if (log_still_) return;
+    while (log_size_ != 0 && log_[log_size_ - 1].empty()) --log_size_;
+  }
+  void reserve_slowly(const Place& place);
+  void erase_slowly(const Place& place) noexcept;
   void reserve_table();
   void reserve_log();
   [[nodiscard]] bool resize_table(std::uint32_t capacity) noexcept;
   [[nodiscard]] bool resize_log(std::uint32_t capacity) noexcept;
   void shrink() noexcept;
-  void add_count(std::uint32_t by) noexcept;
+  void add_count(std::uint32_t by) noexcept {
+    // Only the owner writes: a load and a store suffice, and cost no locked instruction.
+    count_.store(count_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
 
   Entry first_[Place::kFirstLevel];
   const Entry* table_ = kNoTable;
@@ -161,6 +200,7 @@ class ThreadLocalMap {
   std::atomic<std::uint32_t> capacity_{0};  // of the heap table
   std::atomic<std::uint32_t> count_{0};     // entries of both levels, stale ones included
   std::atomic<std::uint32_t> stale_{0};     // raised by others, lowered by the owner
+  std::uint32_t insertions_ = 0;
   std::uint32_t sweep_from_ = 0;
   std::uint32_t first_log_index_[Place::kFirstLevel] = {};
   Key* log_ = nullptr;

@@ -79,11 +79,14 @@ void retire_variable(Slot& slot, Key key) noexcept;
 // not published gives the memory back, and destroys the value if there is one.
 class NewValue {
  public:
-  // Takes the memory. Throws std::bad_alloc; stops the program if the variable is dead.
+  // Takes the memory. Throws std::bad_alloc; stops the program if the variable is dead. `place` is
+  // the caller's copy, which outlives this.
   NewValue(const Place& place, Slot& slot, const VariableInfo& info);
   NewValue(const NewValue&) = delete;
   NewValue& operator=(const NewValue&) = delete;
-  ~NewValue();
+  ~NewValue() {
+    if (cell_ != nullptr) discard();
+  }
 
   [[nodiscard]] void* memory() noexcept { return cell_->value(); }
   void constructed() noexcept { constructed_ = true; }
@@ -92,10 +95,13 @@ class NewValue {
   [[nodiscard]] void* publish();
 
  private:
-  Place place_;
+  void discard() noexcept;
+
+  const Place& place_;
   Slot& slot_;
   const VariableInfo& info_;
   Cell* cell_ = nullptr;
+  std::uint32_t insertions_ = 0;
   std::uint32_t forks_ = 0;
   bool constructed_ = false;
 };
