@@ -99,8 +99,13 @@ class Campaign:
         return self.acks.read_bytes().count(b"\n") if self.acks.exists() else 0
 
     def kill_at(self, acknowledgements):
-        while self.acknowledged() < acknowledgements and self.server.process.poll() is None:
+        seen = 0
+        while not self.acks.exists():
             time.sleep(0.01)
+        with open(self.acks, "rb") as acks:
+            while seen < acknowledgements and self.server.process.poll() is None:
+                seen += acks.read().count(b"\n")
+                time.sleep(0.02)
         self.server.kill()
 
     def run(self):
