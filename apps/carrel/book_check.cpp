@@ -113,8 +113,8 @@ std::vector<CheckReport> check_server(const std::string& url,
       const json::object body{{"acknowledged_keys", json::array(page.begin(), page.end())}};
       merge(report, read_report(http.post("/v1/check", name, json::serialize(body)), book));
     }
-    if (!keys.empty())
-      report.counts.push_back({"acknowledged", static_cast<std::int64_t>(keys.size())});
+    for (ledger::RowCount& count : report.counts)
+      if (count.table == "acknowledged") count.rows = static_cast<std::int64_t>(keys.size());
     reports.push_back(std::move(report));
   }
   return reports;

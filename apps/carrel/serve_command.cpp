@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 // What the command line gave; the rest comes from the settings file or stays at its default.
 struct Arguments {
   std::optional<std::string> config, data, bind, log_level, port_file;
-  std::optional<std::uint16_t> port;
+  std::optional<int> port;
   std::optional<std::size_t> workers, queue, io_threads, connections;
   std::optional<std::int64_t> drain_s, request_s;
 };
@@ -157,7 +157,8 @@ void add_serve_command(CLI::App& app) {
   command->add_option("--data", given->data,
                       "Folder of the books' files, made if missing [./data]");
   command->add_option("--bind", given->bind, "Loopback address to listen on [127.0.0.1]");
-  command->add_option("--port", given->port, "Port to listen on; 0 takes a free one [8080]");
+  command->add_option("--port", given->port, "Port to listen on; 0 takes a free one [8080]")
+      ->check(CLI::Range(0, 65'535));
   command->add_option("--port-file", given->port_file,
                       "Write the port to this file once requests are served");
   command->add_option("--config", given->config, "Settings in TOML; options given here win");
@@ -171,7 +172,7 @@ void add_serve_command(CLI::App& app) {
       ->check(CLI::Range(1, 100'000));
   command
       ->add_option("--request-seconds", given->request_s,
-                   "How long a request may wait for a worker [10]")
+                   "How long a request may wait for a worker and the books [10]")
       ->check(CLI::Range(1, 3'600));
   command
       ->add_option("--drain-seconds", given->drain_s,

@@ -7,6 +7,9 @@
 namespace carrel::ledger::http {
 namespace {
 
+// These read every row of a book, however many there are.
+constexpr std::chrono::minutes kWholeBookWaitMax{60};
+
 // Only whether these keys have their vouchers: a list of any length is sent page by page, and the
 // whole check need not run for each.
 Response check_keys(Ledger& ledger, const Call& call) {
@@ -41,14 +44,17 @@ std::vector<Endpoint> book_endpoints(Ledger& ledger) {
        .handle =
            [&](const Call& call) {
              return Response{.body = to_json(*call.book, ledger.trial_balance())};
-           }},
+           },
+       .wait_max = kWholeBookWaitMax},
       {.method = "GET",
        .route = "/v1/check",
-       .handle = [&](const Call&) { return Response{.body = to_json(ledger.check())}; }},
+       .handle = [&](const Call&) { return Response{.body = to_json(ledger.check())}; },
+       .wait_max = kWholeBookWaitMax},
       {.method = "POST",
        .route = "/v1/check",
        .takes = Takes::json,
-       .handle = [&](const Call& call) { return check_keys(ledger, call); }},
+       .handle = [&](const Call& call) { return check_keys(ledger, call); },
+       .wait_max = kWholeBookWaitMax},
   };
 }
 

@@ -64,8 +64,11 @@ std::optional<Problem> Edge::admit(Exchange& exchange) {
 }
 
 void Edge::hand_to_worker(const std::shared_ptr<Exchange>& exchange) {
-  const ScopeOptions scope{.name = exchange->match.endpoint->name(),
-                           .deadline = exchange->arrived + options_.request_wait_max,
+  const Endpoint& endpoint = *exchange->match.endpoint;
+  const auto wait_max =
+      endpoint.wait_max.count() > 0 ? endpoint.wait_max : options_.request_wait_max;
+  const ScopeOptions scope{.name = endpoint.name(),
+                           .deadline = exchange->arrived + wait_max,
                            .trace = exchange->admission.trace,
                            .clock = options_.clock};
   const bool accepted = workers_.post(scope, [this, exchange] { run(*exchange); });
@@ -135,6 +138,7 @@ void Edge::finish(Exchange& exchange, Response response) {
                         exchange.request.target, response.status, took.count(),
                         admission.request_id);
   }
+  response.body += '\n';  // people read answers in terminals
   exchange.response = std::move(response);
 }
 

@@ -34,8 +34,8 @@ class WorkerPool;
 namespace carrel::ledger::http {
 
 struct EdgeOptions {
-  // From the last byte of the request to the begin of its work on a worker, and beyond: the scope's
-  // deadline. A request that waits longer is not begun.
+  // From the last byte of a request: the deadline of its scope. One that still waits for a worker
+  // then is not begun; one that waits for the database gives up.
   std::chrono::milliseconds request_wait_max{10'000};
   std::shared_ptr<spdlog::logger> log = nullptr;  // null: silent
   const Clock* clock = &SystemClock::get();

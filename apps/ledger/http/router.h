@@ -12,6 +12,7 @@
 // Threads: immutable once built. Lifetime: outlives the matches that it gave.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -48,6 +49,7 @@ struct Endpoint {
   Runs runs = Runs::on_worker;
   std::vector<std::string> query = {};  // the parameters that it knows; others are refused
   std::function<Response(const Call&)> handle;
+  std::chrono::milliseconds wait_max{0};  // of a request, from its arrival; 0: the edge's own limit
 
   [[nodiscard]] std::string name() const { return method + " " + route; }
 };

@@ -4,7 +4,7 @@
 #include <iterator>
 
 #include "carrel/pool/worker_pool.h"
-#include "carrel/scope/scope.h"
+#include "carrel/scope/inspect.h"
 #include "ledger/http/endpoints.h"
 #include "ledger/http/keys_in_progress.h"
 
@@ -87,7 +87,10 @@ std::string Service::Parts::threads_json() const {
        {{"threads", workers.threads},
         {"running", workers.running},
         {"queued", workers.queued},
-        {"refused", workers.refused}}},
+        {"done", workers.done},
+        {"refused", workers.refused},
+        {"wait_us_max",
+         std::chrono::duration_cast<std::chrono::microseconds>(workers.wait_max).count()}}},
       {"boundary",
        {{"tasks", workers_.boundary().tasks()}, {"leftovers", workers_.boundary().leftovers()}}},
       {"keys_in_progress", keys_.size()},
@@ -96,7 +99,8 @@ std::string Service::Parts::threads_json() const {
         {"accepted", server.accepted},
         {"turned_away", server.turned_away},
         {"timed_out", server.timed_out},
-        {"requests", server.requests}}}});
+        {"requests", server.requests}}},
+      {"process", json::parse(to_json(inspect()))}});
 }
 
 Service::Service(ServiceOptions options) : parts_(std::make_unique<Parts>(std::move(options))) {}
