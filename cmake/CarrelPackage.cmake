@@ -13,6 +13,7 @@ get_property(layers GLOBAL PROPERTY CARREL_LAYERS)
 
 # Foreign packages by component: how CMake finds them, and what pkg-config calls them.
 set(cmake_needs_local "Threads")
+set(cmake_needs_db "Threads")
 set(cmake_needs_sqlite "SQLite3")
 set(cmake_needs_postgres "PostgreSQL")
 set(cmake_needs_mariadb "PkgConfig")

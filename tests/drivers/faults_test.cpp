@@ -228,9 +228,7 @@ TEST_P(Faults, ACancelThatIsNeverHeardHoldsNobody) {
 }
 
 TEST_P(Faults, APoolRecoversWhenTheServerIsBack) {
-  Pool pool(
-      {.name = "gate", .size_max = 2, .acquire_max = kShort, .maintain_every = milliseconds(0)},
-      *through_);
+  Pool pool({.name = "gate", .size_max = 2, .maintain_every = milliseconds(0)}, *through_);
   pool.borrow()->execute("select 1");
   gate_.set({.refuse = true});
   for (int i = 0; i < 3; ++i) {
