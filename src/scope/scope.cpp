@@ -16,7 +16,7 @@ namespace {
 
 // Tells threads apart. Only compared, so that an address of something thread-local will do.
 const void* this_thread() noexcept {
-  return &scope::current;
+  return static_cast<const void*>(&scope::current);
 }
 
 // Makes `scope` the current one, and returns which it was.

@@ -48,113 +48,62 @@ struct FieldTypes {
   }
 };
 
+template <class... Fields>
+FieldTypes<std::remove_cvref_t<Fields>...> types_of(Fields&...) {
+  return {};
+}
+
 template <class T>
 auto field_types(T& value) {
   constexpr std::size_t n = field_count<T>();
   if constexpr (n == 1) {
     auto& [f1] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>>();
+    return types_of(f1);
   } else if constexpr (n == 2) {
     auto& [f1, f2] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>>();
+    return types_of(f1, f2);
   } else if constexpr (n == 3) {
     auto& [f1, f2, f3] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>,
-                      std::remove_cvref_t<decltype(f3)>>();
+    return types_of(f1, f2, f3);
   } else if constexpr (n == 4) {
     auto& [f1, f2, f3, f4] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>,
-                      std::remove_cvref_t<decltype(f3)>, std::remove_cvref_t<decltype(f4)>>();
+    return types_of(f1, f2, f3, f4);
   } else if constexpr (n == 5) {
     auto& [f1, f2, f3, f4, f5] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>,
-                      std::remove_cvref_t<decltype(f3)>, std::remove_cvref_t<decltype(f4)>,
-                      std::remove_cvref_t<decltype(f5)>>();
+    return types_of(f1, f2, f3, f4, f5);
   } else if constexpr (n == 6) {
     auto& [f1, f2, f3, f4, f5, f6] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>,
-                      std::remove_cvref_t<decltype(f3)>, std::remove_cvref_t<decltype(f4)>,
-                      std::remove_cvref_t<decltype(f5)>, std::remove_cvref_t<decltype(f6)>>();
+    return types_of(f1, f2, f3, f4, f5, f6);
   } else if constexpr (n == 7) {
     auto& [f1, f2, f3, f4, f5, f6, f7] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>,
-                      std::remove_cvref_t<decltype(f3)>, std::remove_cvref_t<decltype(f4)>,
-                      std::remove_cvref_t<decltype(f5)>, std::remove_cvref_t<decltype(f6)>,
-                      std::remove_cvref_t<decltype(f7)>>();
+    return types_of(f1, f2, f3, f4, f5, f6, f7);
   } else if constexpr (n == 8) {
     auto& [f1, f2, f3, f4, f5, f6, f7, f8] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>,
-                      std::remove_cvref_t<decltype(f3)>, std::remove_cvref_t<decltype(f4)>,
-                      std::remove_cvref_t<decltype(f5)>, std::remove_cvref_t<decltype(f6)>,
-                      std::remove_cvref_t<decltype(f7)>, std::remove_cvref_t<decltype(f8)>>();
+    return types_of(f1, f2, f3, f4, f5, f6, f7, f8);
   } else if constexpr (n == 9) {
     auto& [f1, f2, f3, f4, f5, f6, f7, f8, f9] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>,
-                      std::remove_cvref_t<decltype(f3)>, std::remove_cvref_t<decltype(f4)>,
-                      std::remove_cvref_t<decltype(f5)>, std::remove_cvref_t<decltype(f6)>,
-                      std::remove_cvref_t<decltype(f7)>, std::remove_cvref_t<decltype(f8)>,
-                      std::remove_cvref_t<decltype(f9)>>();
+    return types_of(f1, f2, f3, f4, f5, f6, f7, f8, f9);
   } else if constexpr (n == 10) {
     auto& [f1, f2, f3, f4, f5, f6, f7, f8, f9, f10] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>,
-                      std::remove_cvref_t<decltype(f3)>, std::remove_cvref_t<decltype(f4)>,
-                      std::remove_cvref_t<decltype(f5)>, std::remove_cvref_t<decltype(f6)>,
-                      std::remove_cvref_t<decltype(f7)>, std::remove_cvref_t<decltype(f8)>,
-                      std::remove_cvref_t<decltype(f9)>, std::remove_cvref_t<decltype(f10)>>();
+    return types_of(f1, f2, f3, f4, f5, f6, f7, f8, f9, f10);
   } else if constexpr (n == 11) {
     auto& [f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>,
-                      std::remove_cvref_t<decltype(f3)>, std::remove_cvref_t<decltype(f4)>,
-                      std::remove_cvref_t<decltype(f5)>, std::remove_cvref_t<decltype(f6)>,
-                      std::remove_cvref_t<decltype(f7)>, std::remove_cvref_t<decltype(f8)>,
-                      std::remove_cvref_t<decltype(f9)>, std::remove_cvref_t<decltype(f10)>,
-                      std::remove_cvref_t<decltype(f11)>>();
+    return types_of(f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11);
   } else if constexpr (n == 12) {
     auto& [f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>,
-                      std::remove_cvref_t<decltype(f3)>, std::remove_cvref_t<decltype(f4)>,
-                      std::remove_cvref_t<decltype(f5)>, std::remove_cvref_t<decltype(f6)>,
-                      std::remove_cvref_t<decltype(f7)>, std::remove_cvref_t<decltype(f8)>,
-                      std::remove_cvref_t<decltype(f9)>, std::remove_cvref_t<decltype(f10)>,
-                      std::remove_cvref_t<decltype(f11)>, std::remove_cvref_t<decltype(f12)>>();
+    return types_of(f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12);
   } else if constexpr (n == 13) {
     auto& [f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>,
-                      std::remove_cvref_t<decltype(f3)>, std::remove_cvref_t<decltype(f4)>,
-                      std::remove_cvref_t<decltype(f5)>, std::remove_cvref_t<decltype(f6)>,
-                      std::remove_cvref_t<decltype(f7)>, std::remove_cvref_t<decltype(f8)>,
-                      std::remove_cvref_t<decltype(f9)>, std::remove_cvref_t<decltype(f10)>,
-                      std::remove_cvref_t<decltype(f11)>, std::remove_cvref_t<decltype(f12)>,
-                      std::remove_cvref_t<decltype(f13)>>();
+    return types_of(f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13);
   } else if constexpr (n == 14) {
     auto& [f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>,
-                      std::remove_cvref_t<decltype(f3)>, std::remove_cvref_t<decltype(f4)>,
-                      std::remove_cvref_t<decltype(f5)>, std::remove_cvref_t<decltype(f6)>,
-                      std::remove_cvref_t<decltype(f7)>, std::remove_cvref_t<decltype(f8)>,
-                      std::remove_cvref_t<decltype(f9)>, std::remove_cvref_t<decltype(f10)>,
-                      std::remove_cvref_t<decltype(f11)>, std::remove_cvref_t<decltype(f12)>,
-                      std::remove_cvref_t<decltype(f13)>, std::remove_cvref_t<decltype(f14)>>();
+    return types_of(f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14);
   } else if constexpr (n == 15) {
     auto& [f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>,
-                      std::remove_cvref_t<decltype(f3)>, std::remove_cvref_t<decltype(f4)>,
-                      std::remove_cvref_t<decltype(f5)>, std::remove_cvref_t<decltype(f6)>,
-                      std::remove_cvref_t<decltype(f7)>, std::remove_cvref_t<decltype(f8)>,
-                      std::remove_cvref_t<decltype(f9)>, std::remove_cvref_t<decltype(f10)>,
-                      std::remove_cvref_t<decltype(f11)>, std::remove_cvref_t<decltype(f12)>,
-                      std::remove_cvref_t<decltype(f13)>, std::remove_cvref_t<decltype(f14)>,
-                      std::remove_cvref_t<decltype(f15)>>();
+    return types_of(f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15);
   } else if constexpr (n == 16) {
     auto& [f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16] = value;
-    return FieldTypes<std::remove_cvref_t<decltype(f1)>, std::remove_cvref_t<decltype(f2)>,
-                      std::remove_cvref_t<decltype(f3)>, std::remove_cvref_t<decltype(f4)>,
-                      std::remove_cvref_t<decltype(f5)>, std::remove_cvref_t<decltype(f6)>,
-                      std::remove_cvref_t<decltype(f7)>, std::remove_cvref_t<decltype(f8)>,
-                      std::remove_cvref_t<decltype(f9)>, std::remove_cvref_t<decltype(f10)>,
-                      std::remove_cvref_t<decltype(f11)>, std::remove_cvref_t<decltype(f12)>,
-                      std::remove_cvref_t<decltype(f13)>, std::remove_cvref_t<decltype(f14)>,
-                      std::remove_cvref_t<decltype(f15)>, std::remove_cvref_t<decltype(f16)>>();
+    return types_of(f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16);
   }
 }
 
