@@ -31,7 +31,7 @@ class WaitRoom {
   [[nodiscard]] static bool leads_back(const ThreadBlock& self, Slot& slot,
                                        const Step* path) noexcept;
 
-  std::mutex mutex_;
+  std::mutex mutex_;  // every thread's ThreadBlock::waiting_for is guarded by mutex_
   std::condition_variable changed_;
 };
 WaitRoom& wait_room() noexcept;

@@ -1,6 +1,7 @@
 // local_stress: random use of thread-locals by many threads, checked against a model.
 //
 //   local_stress --seconds 5 --seed 1 --threads 8 --variables 64
+//   local_stress --exit-rounds 10000     256 threads end while their variable dies, so many times
 //
 // Threads come and go, and meanwhile make, change, bind, remove and visit values, make and destroy
 // variables, inspect and fork. Each thread keeps a model of what it holds: a value that is not as
@@ -12,6 +13,7 @@
 
 #include <array>
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -40,6 +42,7 @@ struct Options {
   std::uint64_t seed = 1;
   unsigned threads = 6;
   unsigned variables = 48;
+  unsigned exit_rounds = 0;
 };
 
 constexpr std::uint64_t kAlive = 0x600d600d600d600dULL;
@@ -238,6 +241,27 @@ void keep_acting(Stage& stage, std::uint64_t seed, const std::atomic<bool>& stop
   }
 }
 
+// Threads that all hold a value of one variable end while it dies.
+void end_threads_while_their_variable_dies(unsigned rounds) {
+  constexpr int kThreads = 256;
+  for (unsigned round = 0; round < rounds; ++round) {
+    auto variable = std::make_unique<ThreadLocal<Value>>();
+    std::barrier all_hold_one(kThreads + 1);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+      threads.emplace_back([&] {
+        variable->get();
+        all_hold_one.arrive_and_wait();
+      });
+    }
+    all_hold_one.arrive_and_wait();
+    variable.reset();
+    CARREL_ASSERT(living == 0, "a value has outlived its variable");
+    for (std::thread& thread : threads) thread.join();
+  }
+  std::printf("%u rounds of %d threads: every value died once\n", rounds, kThreads);
+}
+
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i + 1 < argc; i += 2) {
@@ -246,6 +270,7 @@ Options parse(int argc, char** argv) {
     if (name == "--seconds") options.seconds = std::atof(value);
     if (name == "--seed") options.seed = std::strtoull(value, nullptr, 10);
     if (name == "--threads") options.threads = static_cast<unsigned>(std::atoi(value));
+    if (name == "--exit-rounds") options.exit_rounds = static_cast<unsigned>(std::atoi(value));
     if (name == "--variables") options.variables = static_cast<unsigned>(std::atoi(value));
   }
   return options;
@@ -287,5 +312,8 @@ int run(const Options& options) {
 }  // namespace carrel
 
 int main(int argc, char** argv) {
-  return carrel::run(carrel::parse(argc, argv));
+  const carrel::Options options = carrel::parse(argc, argv);
+  if (options.exit_rounds == 0) return carrel::run(options);
+  carrel::end_threads_while_their_variable_dies(options.exit_rounds);
+  return 0;
 }
