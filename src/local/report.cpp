@@ -30,7 +30,7 @@ void report(std::string_view what, std::string_view variable) noexcept {
   std::size_t size = 0;
   for (const std::string_view part : {what, variable}) {
     const std::size_t fits = std::min(part.size(), line.size() - size);
-    std::copy_n(part.data(), fits, line.data() + size);
+    std::ranges::copy(part.substr(0, fits), line.data() + size);
     size += fits;
   }
   reporter_in_use.load(std::memory_order_relaxed)(std::string_view(line.data(), size));
