@@ -139,7 +139,7 @@ constexpr const char* kFooter = R"(Examples:
   carrel serve --port 0 --port-file port       any free port, written to the file 'port'
   carrel serve --config carrel.toml --log debug
 
-A settings file holds the same names, and more: limits and the parameters of each book's rules.
+A settings file (docs/reference/carrel-serve.md) can also set limits and the books' rules:
   port = 9090
   [limits]
   connections = 4096

@@ -144,6 +144,20 @@ class Program(unittest.TestCase):
         self.assertEqual(threads["workers"]["threads"], 3)
         self.assertEqual((self.folder / "log").read_text(), "")
 
+    def test_names_the_line_of_a_wrong_setting(self):
+        for text, place, why in (
+                ("port = 8080\nworkers = 0\n", ":2:", "from 1 to 1000"),
+                ("[limits]\nbody_bytes = '1 MB'\n", ":2:", "'limits.body_bytes' must be a whole number"),
+                ("limits = 5\n", ":1:", "'limits' must be a section"),
+                ("data = 5\n", ":1:", "'data' must be a string"),
+                ("[rules.consumer.no_such_rule]\n", ":1:", "'rules.consumer.no_such_rule' is not"),
+                ("[rules.merchant.payment_cap]\n", ":1:", "'rules.merchant.payment_cap' is not"),
+                ("port = \n", ":1:", "")):
+            file = self.settings(text)
+            self.refuses_to_serve(f"{file}{place}", "--config", file)
+            self.refuses_to_serve(why, "--config", file)
+        self.refuses_to_serve("no settings file", "--config", self.folder / "nowhere.toml")
+
     def test_logs_each_request_with_its_trace(self):
         server = self.serve("--log", "debug")
         trace = "4bf92f3577b34da6a3ce929d0e0e4736"
