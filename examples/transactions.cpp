@@ -51,6 +51,24 @@ Outcome withdraw(carrel::Session& session, int amount) {
   return {.accepted = amount < 100};
 }
 
+enum class Ending { happened, did_not_happen, try_again };
+
+Ending look_up(carrel::Session& session, std::string_view key) {  // the key was stored along
+  const auto found = session.execute("select 1 from {journal} where what = $1", key);
+  return found.empty() ? Ending::did_not_happen : Ending::happened;
+}
+
+Ending post(carrel::Session& session, std::string_view key) {
+  try {
+    session.transaction([&] { record(session, key); });
+  } catch (const carrel::Error& error) {
+    if (error.in_doubt()) return look_up(session, key);  // it may have happened
+    if (error.retryable()) return Ending::try_again;     // it certainly has not
+    throw;
+  }
+  return Ending::happened;
+}
+
 int entries(carrel::Session& session) {
   return session.execute("select count(*) from {journal}").one().get<int>(0);
 }
@@ -82,6 +100,9 @@ void run(const std::filesystem::path& folder) {
     session.after_commit([&] { told = true; });
   });
   require(told, "told after the commit");
+  require(
+      post(session, "key-1") == Ending::happened && look_up(session, "key-1") == Ending::happened,
+      "what was committed can be looked up by its key");
 }
 
 }  // namespace
