@@ -120,6 +120,7 @@ std::optional<Refusal> validate(const VoucherRequest& request) {
     return malformed("too_many_legs",
                      "a voucher has at most " + std::to_string(kLegsMax) + " legs");
   std::vector<std::string> names;
+  names.reserve(request.legs.size());
   for (const Leg& leg : request.legs) names.push_back(leg.account.to_string());
   std::ranges::sort(names);
   if (const auto twice = std::ranges::adjacent_find(names); twice != names.end())

@@ -9,6 +9,6 @@ A program joins by a file here that defines SECTION, and one line below:
                       rows=(Row("open and close", "Scope_OpenClose"),)),),
         goals=(Goal("open, bind 3, close", "Scope_OpenBind3Close", at_most=100),))
 """
-from report.sections import core
+from report.sections import core, db, scope
 
-SECTIONS = [core.SECTION]
+SECTIONS = [core.SECTION, scope.SECTION, db.SECTION]

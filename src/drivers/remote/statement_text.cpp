@@ -333,7 +333,7 @@ class Reader {
  private:
   enum class Last { other, harmless, name, table, at };
 
-  void take_word(std::string word) {
+  void take_word(const std::string& word) {
     if (words_ == 0) text_.first_word = word;
     if (words_ == 1) second_word_ = word;
     ++words_;
