@@ -61,7 +61,9 @@ function(carrel_test name)
   if("concurrent" IN_LIST arg_LABELS)
     add_dependencies(concurrent_tests ${name})
   endif()
+  # A list among the properties would be taken apart on its way to the tests.
+  string(REPLACE ";" "\\;" labels "${arg_LABELS}")
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
-                       PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
+                       PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${labels}"
                                   FIXTURES_REQUIRED "${arg_FIXTURES}")
 endfunction()

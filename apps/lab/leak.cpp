@@ -247,7 +247,7 @@ void LeakExperiment::add_tables(Report& report) const {
 }
 
 void LeakExperiment::add_charts(Report& report) const {
-  const auto chart = [&](std::string file, std::string label, double Sample::* figure) {
+  const auto chart = [&](std::string file, const std::string& label, double Sample::* figure) {
     Chart made{
         .file_name = std::move(file),
         .title = label + " while tasks run on " + std::to_string(options_.threads) + " threads",

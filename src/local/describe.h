@@ -20,8 +20,9 @@ template <class Find>
     record.type.reserve(type_size);
     slot.lock.lock();
     const Cell* const cell = find();
-    const VariableInfo* const info = slot.info;
-    if (cell == nullptr || info == nullptr) {
+    // A slot without cells may just be getting its next variable, without the lock.
+    const VariableInfo* const info = cell == nullptr ? nullptr : slot.info;
+    if (info == nullptr) {
       slot.lock.unlock();
       return false;
     }
