@@ -108,8 +108,8 @@ void die(Slot& slot, Key key) noexcept {
   slot.info = nullptr;
   slot.dying = nullptr;
   slot.dead = true;
-  // Relaxed: see Slot::generation. The sum may be 0: the slot is then used up.
-  slot.generation.store(key.generation() + 1, std::memory_order_relaxed);
+  // Release: see Slot::generation. The sum may be 0: the slot is then used up.
+  slot.generation.store(key.generation() + 1, std::memory_order_release);
 }
 
 }  // namespace

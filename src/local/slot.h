@@ -16,9 +16,9 @@ namespace carrel::local {
 
 struct alignas(64) Slot {
   SpinLock lock;
-  // Advanced under the lock when the variable dies. A reader without the lock asks only whether its
-  // key is stale; it reads nothing that the death published, so relaxed suffices, but where it is
-  // said otherwise. 0: used up, no key ever has that.
+  // Advanced, by a release, under the lock when the variable dies. Whoever finds a key stale by an
+  // acquire may so take over the value that the dying variable has left to it (Reclaim::owner).
+  // 0: used up, no key ever has that.
   std::atomic<std::uint32_t> generation{1};
   // How many visits are under way. Sequentially consistent together with Cell::state: either the
   // visitor sees that the owner has claimed a cell, or the owner sees the visitor.
@@ -40,8 +40,8 @@ static_assert(sizeof(Slot) == 64);
 // The slot that a key names. The number must have been given out.
 [[nodiscard]] Slot& slot_at(std::uint32_t number) noexcept;
 [[nodiscard]] inline bool variable_is_dead(Key key) noexcept {
-  // Relaxed: see Slot::generation.
-  return slot_at(key.slot()).generation.load(std::memory_order_relaxed) != key.generation();
+  // Acquire: see Slot::generation.
+  return slot_at(key.slot()).generation.load(std::memory_order_acquire) != key.generation();
 }
 
 // The cell if it is still linked in the slot, else nullptr: then its variable has taken it, and the

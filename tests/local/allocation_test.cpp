@@ -150,6 +150,7 @@ TEST(Allocation, AFailureInAnInitialiserLeavesNoValue) {
   }).join();
 }
 
+#ifndef CARREL_TEST_OTHER_OPERATOR_NEW
 TEST(Allocation, AFailureInInspectionOrAuditChangesNothing) {
   const ThreadLocal<int> variable{{.name = "a name that is too long for the small string buffer"}};
   const local::AuditMark mark = local::mark_audit();
@@ -162,7 +163,6 @@ TEST(Allocation, AFailureInInspectionOrAuditChangesNothing) {
   EXPECT_EQ(variable.get(), 1);
 }
 
-#ifndef CARREL_TEST_OTHER_OPERATOR_NEW
 TEST(Allocation, OperatorNewMayUseAThreadLocal) {
   std::thread([] {
     counting = true;
