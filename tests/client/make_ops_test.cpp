@@ -113,15 +113,14 @@ TEST(MakeOps, WritesAsManyLinesAsWanted) {
 }
 
 TEST(MakeOps, EveryOrderHasTheSameOutcome) {
-  const std::string text = make_ops("--operations 20000 --seed 11");
+  const std::string text = make_ops("--operations 6000 --seed 11");
   const auto in_one_order = replay_at_random(text, 1);
-  ASSERT_EQ(in_one_order.size(), 20'000u);
-  for (const unsigned seed : {2u, 3u, 4u, 5u})
-    EXPECT_EQ(replay_at_random(text, seed), in_one_order);
+  ASSERT_EQ(in_one_order.size(), 6'000u);
+  for (const unsigned seed : {2u, 3u, 4u}) EXPECT_EQ(replay_at_random(text, seed), in_one_order);
 }
 
 TEST(MakeOps, OutcomeIsTheOneInItsSummary) {
-  const std::string text = make_ops("--operations 20000 --seed 5 --summary /dev/stdout");
+  const std::string text = make_ops("--operations 6000 --seed 5 --summary /dev/stdout");
   // The summary is the only line of the output that starts with this.
   const std::size_t at = text.find(R"({"open":)");
   ASSERT_NE(at, std::string::npos);
@@ -137,9 +136,9 @@ TEST(MakeOps, OutcomeIsTheOneInItsSummary) {
 }
 
 TEST(MakeOps, HasTheSharesItPromises) {
-  const std::string text = make_ops("--operations 50000 --seed 3");
+  const std::string text = make_ops("--operations 20000 --seed 3");
   std::map<Verdict, double> share;
-  for (const auto& [line, verdict] : replay_at_random(text, 1)) share[verdict] += 1 / 50'000.0;
+  for (const auto& [line, verdict] : replay_at_random(text, 1)) share[verdict] += 1 / 20'000.0;
   EXPECT_NEAR(share[Verdict::refused], 0.02, 0.005);
   EXPECT_NEAR(share[Verdict::replayed], 0.01, 0.003);
 
@@ -148,8 +147,8 @@ TEST(MakeOps, HasTheSharesItPromises) {
   std::map<std::pair<Book, Kind>, double> kinds;
   std::map<std::string, double> received;
   while (const auto operation = reader.next()) {
-    kinds[{operation->book, operation->kind}] += 1 / 50'000.0;
-    if (operation->kind == Kind::pay) received[operation->to] += 1 / 50'000.0;
+    kinds[{operation->book, operation->kind}] += 1 / 20'000.0;
+    if (operation->kind == Kind::pay) received[operation->to] += 1 / 20'000.0;
   }
   EXPECT_GT((kinds[{Book::consumer, Kind::pay}]), 0.6);
   EXPECT_GT((kinds[{Book::merchant, Kind::pay}]), 0.05);
