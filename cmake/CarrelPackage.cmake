@@ -52,6 +52,8 @@ foreach(layer IN LISTS layers)
   list(JOIN requires " " PKGCONFIG_REQUIRES)
   set(PKGCONFIG_REQUIRES_PRIVATE "${pkgconfig_needs_${layer}}")
   set(PKGCONFIG_LAYER ${layer})
+  # Relative to the .pc file, so that `cmake --install --prefix` may put it anywhere.
+  file(RELATIVE_PATH PKGCONFIG_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
   configure_file(cmake/carrel.pc.in ${PROJECT_BINARY_DIR}/pkgconfig/carrel-${layer}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/pkgconfig/carrel-${layer}.pc COMPONENT ${layer}
           DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
