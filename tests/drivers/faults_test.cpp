@@ -157,6 +157,16 @@ TEST_P(Faults, AWriteThatCommitsByItselfIsInDoubtWhenCut) {
   EXPECT_EQ(thrown_by([&] { insert(*connection, 2); }), "sql.connection_lost, in doubt");
 }
 
+TEST_P(Faults, AConnectionGivenUpSendsNothingMore) {
+  const auto connection = open();
+  gate_.set({.cut_after = 0});
+  EXPECT_EQ(thrown_by([&] { connection->execute("select 1"); }), "sql.connection_lost, retryable");
+  gate_.set({});
+  EXPECT_EQ(thrown_by([&] { insert(*connection, 2); }), "sql.connection_lost, retryable");
+  EXPECT_FALSE(connection->validate());
+  EXPECT_FALSE(connection->reset());
+}
+
 TEST_P(Faults, AGreetingCutAtAnyByteIsNoConnection) {
   gate_.set({});
   open();

@@ -87,6 +87,13 @@ void MariadbConnection::send_begin() {
 }
 
 void MariadbConnection::require_unspoiled(std::string_view sql) const {
+  if (broken()) {
+    throw SqlError("sql.connection_lost", {.message = "the connection was given up earlier",
+                                           .sqlstate = "08003",
+                                           .statement = sql,
+                                           .traits = {.retryable = true},
+                                           .dialect = &kDialect});
+  }
   if (state_ != State::spoiled) return;
   throw SqlError("sql.rolled_back",
                  {.message = "an earlier conflict has rolled the transaction back",

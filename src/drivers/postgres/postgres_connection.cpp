@@ -124,7 +124,17 @@ std::vector<Result> PostgresConnection::do_batch_and_commit(std::span<const Batc
   return run(items, Then::commit);
 }
 
+void PostgresConnection::require_usable(std::string_view sql) const {
+  if (!broken()) return;
+  throw SqlError("sql.connection_lost", {.message = "the connection was given up earlier",
+                                         .sqlstate = "08003",
+                                         .statement = sql,
+                                         .traits = {.retryable = true},
+                                         .dialect = &kDialect});
+}
+
 std::vector<Result> PostgresConnection::run(std::span<const BatchItem> items, Then then) {
+  require_usable(items.front().statement.text);
   for (bool again = false;; again = true) {
     auto made = plan(items, then);
     const auto outcome = send(OnDeadline::cancel);
@@ -356,6 +366,7 @@ void PostgresConnection::do_rollback() noexcept {
 
 void PostgresConnection::do_savepoint_command(std::string_view sql) {
   require_time(sql);
+  require_usable(sql);
   Plan made;
   queue_begin(made);
   made.statements.push_back({.sql = sql, .variant = nullptr});

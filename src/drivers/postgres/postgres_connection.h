@@ -80,6 +80,7 @@ class PostgresConnection final : public Connection {
   [[nodiscard]] bool prepare_again(const Plan& plan, const Outcome& outcome);
   void forget_statements(const Plan& plan);
 
+  void require_usable(std::string_view sql) const;
   void require_success(const Plan& plan, const Outcome& outcome);
   void require_committed(const Outcome& outcome, std::size_t step);
   [[noreturn]] void throw_lost(const Plan& plan, const Outcome& outcome);

@@ -197,6 +197,7 @@ class PostgresConnection::Copy {
 
 std::int64_t PostgresConnection::do_load(const BulkRows& rows) {
   if (rows.values.empty()) return 0;
+  require_usable(rows.table);
   std::string sql = "copy " + std::string(rows.table) + " (";
   for (std::size_t i = 0; i < rows.columns.size(); ++i)
     sql.append(i == 0 ? "" : ", ").append(rows.columns[i]);

@@ -102,11 +102,14 @@ bool Pipeline::take_answers(Outcome& outcome, std::size_t step, Patience& patien
     ResultPtr result(unreadable ? nullptr : PQgetResult(link_.get()));
     if (!result) {
       if (step < outcome.answers.size() && !unreadable) return true;
+      // An error may come before the sync itself, when what ran outside a transaction is committed.
+      if (outcome.failed == outcome.answers.size() && !unreadable && !link_.lost()) continue;
       outcome.ending = Ending::lost;
       return false;
     }
     switch (PQresultStatus(result.get())) {
       case PGRES_PIPELINE_SYNC:
+        if (step < outcome.answers.size()) outcome.ending = Ending::lost;  // not ours: out of step
         return false;
       case PGRES_PIPELINE_ABORTED:
         break;
