@@ -17,32 +17,47 @@ def arguments(description):
     parser.add_argument("--quick", action="store_true", help="one short round; writes no document")
     parser.add_argument("--smoke", action="store_true",
                         help="run everything as shortly as possible and show nothing")
-    parser.add_argument("--only", metavar="PROGRAM", help="one program, or jvm")
+    parser.add_argument("--only", metavar="SECTION",
+                        help="one section, and rewrite it alone in the document; "
+                             "or one program, and write no document")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--min-time", type=float, default=0.1, metavar="S",
                         help="seconds a benchmark and round (default 0.1)")
     parser.add_argument("--build", type=pathlib.Path, default=machine.ROOT / "build/release")
     parser.add_argument("--output", type=pathlib.Path, metavar="FILE",
-                        help="the document (default docs/benchmarks.md, of a full run only)")
+                        help="the document (default docs/benchmarks.md)")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.min_time = 1, 0.02
     if options.smoke:
         options.rounds, options.min_time = 1, 0.001
-    if options.output is None and not (options.quick or options.smoke or options.only):
+    if options.output is None and not (options.quick or options.smoke):
         options.output = machine.ROOT / "docs/benchmarks.md"
     return options
 
 
-def make_runners(options):
-    programs = {program.name: program for section in SECTIONS for program in section.programs}
-    if options.only and options.only not in programs:
-        raise BenchmarkFailed(f"no section has a program '{options.only}'; there are: "
-                              + ", ".join(programs))
+def choose(only):
+    """(sections to show, programs to run, whether the sections are whole) for --only."""
+    if not only:
+        return SECTIONS, all_programs(SECTIONS), True
+    chosen = [section for section in SECTIONS if section.name == only]
+    if chosen:
+        return chosen, all_programs(chosen), True
+    programs = all_programs(SECTIONS)
+    if only not in programs:
+        raise BenchmarkFailed(f"no section and no program is named '{only}'; there are: "
+                              + ", ".join([*(section.name for section in SECTIONS), *programs]))
+    return [section for section in SECTIONS if any(p.name == only for p in section.programs)], \
+        {only: programs[only]}, False
+
+
+def all_programs(sections):
+    return {program.name: program for section in sections for program in section.programs}
+
+
+def make_runners(programs, options):
     runners = []
     for name, program in programs.items():
-        if options.only and name != options.only:
-            continue
         if name != JAVA:
             runners.append(NativeRunner(program, options.build, options.min_time))
         elif JavaRunner.available():
@@ -58,11 +73,20 @@ def progress(text):
         print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
 
 
+def write(path, sections, figures, context, facts):
+    made = "\n\n".join("\n".join(render.section_lines(section, figures, context, facts))
+                       for section in sections)
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    path.write_text(render.document(SECTIONS, made, before), encoding="utf-8")
+    print(f"\nwritten: {path}")
+
+
 def main(description):
     options = arguments(description)
     load = machine.load()
     try:
-        results = run_rounds(make_runners(options), options.rounds, progress)
+        sections, programs, whole = choose(options.only)
+        results = run_rounds(make_runners(programs, options), options.rounds, progress)
     except BenchmarkFailed as failure:
         print(f"compare: {failure}", file=sys.stderr)
         return 1
@@ -71,15 +95,11 @@ def main(description):
         print(f"{len(results.values)} figures")
         return 0
     figures = results.medians()
-    sections = [section for section in SECTIONS
-                if not options.only or any(p.name == options.only for p in section.programs)]
     print("\n".join(render.text_report(sections, figures, results.context)))
-    if options.output:
-        how = [("load before", machine.load_text(load)),
-               ("rounds", f"{options.rounds}; every figure is a median"),
-               ("command", f"`{shlex.join(['bench/compare', *sys.argv[1:]])}`")]
-        text = "\n".join(render.document(sections, figures, results.context,
-                                         machine.facts(results.context), how))
-        options.output.write_text(text.rstrip() + "\n", encoding="utf-8")
-        print(f"\nwritten: {options.output}")
+    if options.output and whole:
+        facts = [*machine.facts(results.context, options.build),
+                 ("load before", machine.load_text(load)),
+                 ("rounds", f"{options.rounds}; every figure is a median"),
+                 ("command", f"`{shlex.join(['bench/compare', *sys.argv[1:]])}`")]
+        write(options.output, sections, figures, results.context, facts)
     return 0

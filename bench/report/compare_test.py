@@ -3,11 +3,12 @@
 import json
 import pathlib
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from report import check_loops, machine, render  # noqa: E402
+from report import check_loops, command, machine, render  # noqa: E402
 from report.model import Goal, Row, Section, Table, Verdict  # noqa: E402
 from report.run import BenchmarkFailed, Results, parse  # noqa: E402
 from report.sections import SECTIONS  # noqa: E402
@@ -84,17 +85,58 @@ class Rendering(unittest.TestCase):
         self.assertEqual(lines, [["ns", "pointer"], ["native", "0.50"], ["ours", "0.60 (1.20x)"],
                                  ["Boost 1.81", "5.00 (10.00x)"], ["folly", "not installed"]])
 
+    def section(self, name, **more):
+        return Section(name, name.capitalize(), (), (self.TABLE,), **more)
+
+    def made(self, *sections):
+        return "\n\n".join("\n".join(render.section_lines(
+            section, {"Native/p": 1.0, "Ours/p": 2.0}, {}, [("commit", "abc")]))
+                           for section in sections)
+
     def test_the_document_says_goals_and_how_it_was_made(self):
-        section = Section("S", (), (self.TABLE,), goals=(Goal("fast", "Ours/p", 1.25,
-                                                              over=("Native/p",)),))
-        text = "\n".join(render.document([section], {"Native/p": 1.0, "Ours/p": 2.0}, {},
-                                         [("commit", "abc")], [("command", "`bench/compare`")]))
-        for expected in ("| commit | abc |", "| command | `bench/compare` |",
-                         "| fast | 1.25x | 2.00x | missed |"):
+        section = self.section("pools", notes="Missed by 0.75.",
+                               goals=(Goal("fast", "Ours/p", 1.25, over=("Native/p",)),))
+        text = render.document([section], self.made(section))
+        for expected in ("## Pools", "| commit | abc |", "| fast | 1.25x | 2.00x | missed |",
+                         "### Notes", "Missed by 0.75."):
             self.assertIn(expected, text)
+
+    def test_one_section_is_rewritten_alone_and_in_its_place(self):
+        first, second, third = (self.section(name) for name in ("pools", "rooms", "walls"))
+        sections = [first, second, third]
+        before = render.document(sections, self.made(first, third))
+        self.assertNotIn("## Rooms", before)
+        self.assertEqual(render.document(sections, self.made(first), before), before)
+        after = render.document(sections, self.made(second), before.replace("2.00x", "1.50x"))
+        titles = [line for line in after.splitlines() if line.startswith("## ")]
+        self.assertEqual(titles, ["## Pools", "## Rooms", "## Walls"])
+        self.assertEqual(after.count("1.50x"), 2)  # of the sections that stood there
+        self.assertEqual(after.count("2.00x"), 1)  # of the one that was made anew
+
+
+class Choosing(unittest.TestCase):
+    def test_a_section_is_chosen_whole_and_a_program_alone(self):
+        for only, count, whole in ((None, len(SECTIONS), True), ("scope", 1, True),
+                                   ("scope_bench", 1, False)):
+            sections, programs, is_whole = command.choose(only)
+            self.assertEqual((len(sections), is_whole), (count, whole))
+            self.assertIn("scope_bench", programs)
+
+    def test_a_wrong_name_is_told_with_the_right_ones(self):
+        with self.assertRaisesRegex(BenchmarkFailed, "named 'scop'; there are: core, scope, db"):
+            command.choose("scop")
 
 
 class Machine(unittest.TestCase):
+    def test_the_compiler_is_the_one_that_the_build_used(self):
+        with tempfile.TemporaryDirectory() as build:
+            self.assertEqual(machine.compiler(build), "unknown")
+            folder = pathlib.Path(build) / "CMakeFiles/3.25.1"
+            folder.mkdir(parents=True)
+            (folder / "CMakeCXXCompiler.cmake").write_text(
+                'set(CMAKE_CXX_COMPILER_ID "GNU")\nset(CMAKE_CXX_COMPILER_VERSION "12.2.0")\n')
+            self.assertEqual(machine.compiler(build), "gcc 12.2.0")
+
     def test_a_busy_machine_is_told_to_the_reader(self):
         self.assertIn("busy", machine.load_text(7.0))
         self.assertNotIn("busy", machine.load_text(0.1))

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import platform
+import re
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -27,7 +28,18 @@ def commit():
     return name + (" with local changes" if changed else "")
 
 
-def facts(context):
+def compiler(build):
+    """What CMake found, e.g. "gcc 12.2.0"; the programs need not say it."""
+    settings = {}
+    for path in pathlib.Path(build).glob("CMakeFiles/*/CMakeCXXCompiler.cmake"):
+        settings.update(re.findall(r'^set\((\w+) "([^"]*)"\)', path.read_text(encoding="utf-8"),
+                                   re.MULTILINE))
+    name = settings.get("CMAKE_CXX_COMPILER_ID", "unknown")
+    version = settings.get("CMAKE_CXX_COMPILER_VERSION", "")
+    return f"{'gcc' if name == 'GNU' else name.lower()} {version}".strip()
+
+
+def facts(context, build):
     """Ordered (what, value) pairs. `context` is what the programs said of themselves."""
     memory_kib = first_value("/proc/meminfo", "MemTotal").split()[0]
     memory = f"{int(memory_kib) / 1024 / 1024:.0f} GiB" if memory_kib.isdigit() else "unknown"
@@ -35,8 +47,8 @@ def facts(context):
         ("processor", f"{first_value('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores"),
         ("memory", memory),
         ("system", f"{first_value('/etc/os-release', 'PRETTY_NAME')}, Linux {platform.release()}, "
-                   f"glibc {context.get('glibc', 'unknown')}"),
-        ("compiler", context.get("compiler", "unknown")),
+                   f"glibc {context.get('glibc', platform.libc_ver()[1])}"),
+        ("compiler", context.get("compiler") or compiler(build)),
         ("commit", commit()),
     ]
 

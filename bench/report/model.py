@@ -68,8 +68,11 @@ class Goal:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
+    name: str  # for bench/compare --only
     title: str
     programs: tuple
     tables: tuple
     goals: tuple = ()
     text: str = ""
+    # What the figures do not say by themselves: a missed goal, by how much, why, what was tried.
+    notes: str = ""

@@ -1,4 +1,5 @@
 """Figures as text for the terminal and as Markdown for the document."""
+import re
 
 
 def number(value, unit):
@@ -70,23 +71,40 @@ def text_report(sections, figures, context):
             yield from ("", *text_table(goal_cells(section, figures)))
 
 
-def document(sections, figures, context, facts, how):
-    yield from (
-        "# Benchmarks", "",
-        "Written by `bench/compare`; do not edit. Figures compare within this page only: another",
-        "machine has others, and a busy machine disturbs all of them. In brackets: how many times",
-        "the row that it is compared with. A dash: the peer cannot do that, or it is not measured.",
-        "", "| | |", "| --- | --- |")
-    for what, value in [*facts, *how]:
-        yield f"| {what} | {value} |"
-    for section in sections:
-        yield from ("", f"## {section.title}", "")
-        if section.text:
-            yield from (section.text.strip(), "")
-        if section.goals:
-            yield from ("### Goals", "", *markdown_table(goal_cells(section, figures)), "")
-        for table in section.tables:
-            yield from (f"### {table.title}", "")
-            if table.note:
-                yield from (table.note.strip(), "")
-            yield from (*markdown_table(table_cells(table, figures, context)), "")
+HEAD = """# Benchmarks
+
+Written by `bench/compare`, section by section; do not edit. Figures compare within a section only:
+another machine has others, and a busy machine disturbs all of them. In brackets: how many times
+the row that it is compared with. A dash: the peer cannot do that, or it is not measured."""
+
+
+def section_lines(section, figures, context, facts):
+    """A section of the document. `facts` are ordered (what, value) pairs: where, when and how."""
+    yield from (f"## {section.title}", "")
+    if section.text:
+        yield from (section.text.strip(), "")
+    if section.goals:
+        yield from ("### Goals", "", *markdown_table(goal_cells(section, figures)), "")
+    for table in section.tables:
+        yield from (f"### {table.title}", "")
+        if table.note:
+            yield from (table.note.strip(), "")
+        yield from (*markdown_table(table_cells(table, figures, context)), "")
+    if section.notes:
+        yield from ("### Notes", "", section.notes.strip(), "")
+    yield from ("### How it was measured", "", "| | |", "| --- | --- |",
+                *(f"| {what} | {value} |" for what, value in facts))
+
+
+def split(document):
+    """{title: text} of the sections of a document that was written before."""
+    parts = re.split(r"^## (.+)$", document, flags=re.MULTILINE)
+    return {title: text.strip() for title, text in zip(parts[1::2], parts[2::2])}
+
+
+def document(sections, made, before=""):
+    """The whole document: what was `made` now ({title: text}), and of the rest what stood `before`."""
+    texts = {**split(before), **split(made)}
+    parts = [f"## {section.title}\n\n{texts[section.title]}" for section in sections
+             if section.title in texts]
+    return "\n\n".join([HEAD, *parts]) + "\n"

@@ -3,6 +3,7 @@
 A program joins by a file here that defines SECTION, and one line below:
 
     SECTION = Section(
+        name="scope",
         title="Scopes",
         programs=(Program("scope_bench"),),
         tables=(Table(title="Opening a scope", columns=(("time", ""),),

@@ -138,7 +138,7 @@ GOALS = (
 )
 
 SECTION = Section(
-    title="Thread-locals",
+    name="core", title="Thread-locals",
     text="""Made by `core_bench` (bench/core; forms.h says how each figure is kept real) and, for the
 JDK, by bench/jvm. Times are processor time. Absolute goals (20 ns, 45 ns) were set on a
 3.7 GHz Zen 3 core.""",

@@ -30,7 +30,7 @@ SESSION = Table(
           Row("voucher on SQLite, through the session", "SqliteVoucher_Bound")))
 
 SECTION = Section(
-    title="Connections and transactions", programs=(Program("db_bench"),),
+    name="db", title="Connections and transactions", programs=(Program("db_bench"),),
     tables=(BORROW, QUEUE, SESSION),
     goals=(Goal("borrow and return, uncontended", "Pool_BorrowReturn/threads:1", at_most=25),
            Goal("route and slots of a statement, on a hit", "Router_Hit", at_most=30)))

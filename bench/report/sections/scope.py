@@ -16,7 +16,7 @@ POOL = Table(
     rows=(Row("Asio's pool", "AsioPool_Task"), Row("with a boundary", "Boundary_Task")))
 
 SECTION = Section(
-    title="Scopes", programs=(Program("scope_bench"),), tables=(SCOPES, POOL),
+    name="scope", title="Scopes", programs=(Program("scope_bench"),), tables=(SCOPES, POOL),
     goals=(Goal("open a scope, bind 3, close, audit on", "Scope_OpenBind3Close", at_most=100),
            Goal("capture a snapshot of 3", "Snapshot_Capture", at_most=50),
            Goal("run with a snapshot of 3", "Snapshot_Run", at_most=100)))
