@@ -289,7 +289,7 @@ void MariadbConnection::fail(const Trouble& trouble, std::string_view sql,
   }
   const auto reason = run.end();
   const auto meaning = meaning_of(trouble.number);
-  if (meaning.ends_transaction && state_ == State::open) {
+  if (meaning.ends_transaction() && state_ == State::open) {
     spoil();  // a lock time-out undoes the statement only, a deadlock everything: now everything
   }
   if (reason != remote::CancelReason::none && trouble.number == ER_QUERY_INTERRUPTED)

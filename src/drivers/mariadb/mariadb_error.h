@@ -13,12 +13,20 @@ namespace carrel::mariadb {
 
 inline constexpr SqlDialect kDialect{.backslash_escapes = true, .hash_comments = true};
 
+enum class Outcome {
+  lasting,  // the same again ends the same
+  passing,  // another try may succeed
+  // Another try may succeed, of the whole transaction: the server has rolled back all of it, or a
+  // part that nobody can name.
+  rolled_back,
+};
+
 struct Meaning {
   ErrorCode code;
-  bool retryable = false;
-  // The transaction is over, or must be: the server has rolled back all of it, or a part that
-  // nobody can name.
-  bool ends_transaction = false;
+  Outcome outcome = Outcome::lasting;
+
+  [[nodiscard]] bool retryable() const noexcept { return outcome != Outcome::lasting; }
+  [[nodiscard]] bool ends_transaction() const noexcept { return outcome == Outcome::rolled_back; }
 };
 [[nodiscard]] Meaning meaning_of(unsigned number) noexcept;
 
