@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "carrel/local/audit.h"
+#include "local/age.h"
 #include "local/slot.h"
 
 namespace carrel::local {
@@ -34,7 +35,8 @@ template <class Find>
       record.variable.assign(name);
       record.type.assign(info->type);
       record.lifetime = info->lifetime;
-      record.bytes = cell->bytes.load(std::memory_order_relaxed);  // a figure
+      record.bytes = cell->bytes.load(std::memory_order_relaxed);       // a figure
+      record.age = age_of(cell->born.load(std::memory_order_relaxed));  // as well
       slot.lock.unlock();
       return true;
     }

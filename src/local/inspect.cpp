@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "local/age.h"
 #include "local/describe.h"
 #include "local/registry.h"
 #include "local/slot.h"
@@ -33,6 +34,7 @@ std::vector<ThreadReport> list_threads() {
 struct Holder {
   std::uint64_t thread;
   std::size_t bytes;
+  std::uint32_t born;
 };
 
 // Who holds a value of the slot's variable.
@@ -47,7 +49,8 @@ std::vector<Holder> list_holders(Slot& slot) {
       // Relaxed: only reported.
       if (cell->state.load(std::memory_order_relaxed) != CellState::live) continue;
       if (++cells <= holders.capacity()) {
-        holders.push_back({cell->owner->id, cell->bytes.load(std::memory_order_relaxed)});
+        holders.push_back({cell->owner->id, cell->bytes.load(std::memory_order_relaxed),
+                           cell->born.load(std::memory_order_relaxed)});
       }
     }
     slot.lock.unlock();
@@ -68,6 +71,7 @@ std::vector<ThreadReport> inspect_threads() {
       const auto report = std::ranges::find(reports, holder.thread, &ThreadReport::thread);
       if (report == reports.end()) continue;  // began after the list was made
       record.bytes = holder.bytes;
+      record.age = age_of(holder.born);
       report->values.push_back(record);
     }
   }

@@ -4,6 +4,7 @@
 
 #include "carrel/base/assert.h"
 #include "carrel/base/error.h"
+#include "local/age.h"
 #include "local/registry.h"
 #include "local/slot.h"
 #include "local/sticky.h"
@@ -68,6 +69,7 @@ void* NewValue::publish() {
   }
   Cell& cell = *cell_;
   cell.bytes.store(info_.size, std::memory_order_relaxed);  // a figure
+  cell.born.store(age_clock(), std::memory_order_relaxed);  // as well
   cell.stamp = info_.lifetime == Lifetime::task ? self.map.next_sequence() : self.map.sequence();
   if (!cell.linked || forks_ != self.forks) {  // a forked child has forgotten the link
     cell.owner = &self;

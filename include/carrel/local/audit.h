@@ -10,6 +10,7 @@
 // map. Errors: std::bad_alloc.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -30,6 +31,7 @@ struct ValueRecord {
   std::string variable;  // the name, or the type's if it has none
   std::string type;
   std::size_t bytes = 0;
+  std::chrono::milliseconds age{};  // since it was made, to 10 ms; a set() does not make it younger
   Lifetime lifetime = Lifetime::task;
 };
 

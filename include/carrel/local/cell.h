@@ -36,6 +36,8 @@ struct alignas(16) Cell {
   // What the value occupies, as its owner last said. Relaxed: a figure for inspection, on its own.
   std::atomic<std::size_t> bytes{0};
   std::uint32_t pins = 0;
+  // When the value was made, as src/local/age.h counts. Relaxed, as `bytes`.
+  std::atomic<std::uint32_t> born{0};
   // Only the owner's thread makes a cell live or empty, and whoever claims it (under the slot's
   // lock, but for its owner) destroying. Each store says in its place what its order is for.
   std::atomic<CellState> state{CellState::empty};
