@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <iterator>
 
+#include "lab/connection.h"
 #include "lab/experiment.h"
 #include "lab/leak.h"
 #include "lab/mixup.h"
+#include "lab/split.h"
 
 namespace carrel::lab {
 namespace {
@@ -13,6 +15,10 @@ constexpr Experiment kExperiments[] = {
      [](const Context& context) { return run_leak(LeakOptions{}, context); }},
     {"mixup", "a marker left on the thread sends consumers' rows into the merchants' tables",
      [](const Context& context) { return run_mixup(MixupOptions{}, context); }},
+    {"connection", "one static connection for all threads: opened twice, closed, mixed up",
+     [](const Context& context) { return run_connection(ConnectionOptions{}, context); }},
+    {"split", "a transaction whose every call borrows a connection, and what its rollback leaves",
+     [](const Context& context) { return run_split(SplitOptions{}, context); }},
 };
 
 }  // namespace

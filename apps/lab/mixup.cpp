@@ -21,6 +21,7 @@
 #include "carrel/scope/request_local.h"
 #include "carrel/session/session.h"
 #include "lab/plain_pool.h"
+#include "lab/random_draws.h"
 #include "lab/temporary_folder.h"
 
 namespace carrel::lab {
@@ -60,19 +61,12 @@ struct Request {
   MishapAt mishap;
 };
 
-// The n-th request of a seed is always the same, whatever thread serves it. SplitMix64 (Steele,
-// Lea, Flood 2014), which turns neighbouring numbers into independent ones.
+// The n-th request of a seed is always the same, whatever thread serves it.
 Request make_request(std::int64_t number, std::uint64_t seed, const MixupOptions& options) {
-  std::uint64_t state = seed * 0x2545f4914f6cdd1dULL + static_cast<std::uint64_t>(number);
-  const auto draw = [&state] {
-    std::uint64_t z = state += 0x9e3779b97f4a7c15ULL;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1p-53;
-  };
-  Request request{number, draw() < options.merchant_share ? Book::merchant : Book::consumer,
+  RandomDraws draw(seed, number);
+  Request request{number, draw.chance(options.merchant_share) ? Book::merchant : Book::consumer,
                   MishapAt::never};
-  const double chance = draw();
+  const double chance = draw.share();
   if (chance < options.exception_share)
     request.mishap =
         chance < options.exception_share / 2 ? MishapAt::before_the_row : MishapAt::after_the_row;
