@@ -5,7 +5,10 @@
 #include "lab/experiment.h"
 #include "lab/leak.h"
 #include "lab/mixup.h"
+#include "lab/passing.h"
 #include "lab/split.h"
+#include "lab/tenants.h"
+#include "lab/utilisation.h"
 
 namespace carrel::lab {
 namespace {
@@ -19,6 +22,12 @@ constexpr Experiment kExperiments[] = {
      [](const Context& context) { return run_connection(ConnectionOptions{}, context); }},
     {"split", "a transaction whose every call borrows a connection, and what its rollback leaves",
      [](const Context& context) { return run_split(SplitOptions{}, context); }},
+    {"passing", "a connection through every signature, or a global lock, or neither",
+     [](const Context& context) { return run_passing(PassingOptions{}, context); }},
+    {"utilisation", "what eight connections serve, held idle and borrowed only while used",
+     [](const Context& context) { return run_utilisation(UtilisationOptions{}, context); }},
+    {"tenants", "databases switched by hand in a request, and the rows that land at another tenant",
+     [](const Context& context) { return run_tenants(TenantsOptions{}, context); }},
 };
 
 }  // namespace
