@@ -160,6 +160,17 @@ Scope::Entry::~Entry() {
   enter(outer_);
 }
 
+// Release and acquire: a handler that finds the scope not lent any more also sees what the borrower
+// did in it.
+Scope::Loan::Loan(std::shared_ptr<Scope> scope) noexcept : scope_(std::move(scope)) {
+  const bool lent_before = scope_->lent_.exchange(true, std::memory_order_acq_rel);
+  CARREL_ASSERT(!lent_before, quoted(scope_.get()) + " was lent while it was lent already");
+}
+
+Scope::Loan::~Loan() {
+  scope_->lent_.store(false, std::memory_order_release);
+}
+
 namespace scope {
 
 void Access::check_user(const Scope& scope) noexcept {

@@ -1,18 +1,21 @@
 #include "session/physical_transaction.h"
 
 #include <type_traits>
+#include <utility>
 
 #include "carrel/base/error.h"
 #include "carrel/db/sql_error.h"
-#include "db/sql_scanner.h"
+#include "session/statement_stop.h"
 
 namespace carrel::session {
 
-PhysicalTransaction::PhysicalTransaction(const TransactionOptions& options, Clock::Steady deadline)
+PhysicalTransaction::PhysicalTransaction(const TransactionOptions& options, Clock::Steady deadline,
+                                         std::stop_token stop)
     : begin_{.isolation = options.isolation,
              .access = options.read_only ? Access::read_only : Access::read_write,
              .deferrable = options.deferrable},
-      deadline_(deadline) {}
+      deadline_(deadline),
+      stop_(std::move(stop)) {}
 
 PhysicalTransaction::~PhysicalTransaction() {
   roll_back();
@@ -35,6 +38,7 @@ Connection& PhysicalTransaction::ready(const Destination& to, std::string_view s
     throw SqlError("sql.transaction_lost",
                    {.message = "the database has ended this transaction", .statement = statement});
   }
+  require_not_stopped(stop_, statement);
   if (destination_ == nullptr) {
     begin_on(to);
   } else if (destination_ != &to) {
@@ -53,6 +57,7 @@ Connection& PhysicalTransaction::ready(const Destination& to, std::string_view s
 template <class F>
 auto PhysicalTransaction::guarded(const Destination& to, std::string_view statement, F&& send) {
   auto& connection = ready(to, statement);
+  const StatementStop stop(stop_, connection);
   try {
     auto result = send(connection);
     lost_ = !connection.in_transaction();
@@ -109,6 +114,7 @@ void PhysicalTransaction::commit() {
     throw SqlError("sql.transaction_lost",
                    {.message = "the database has ended this transaction before its COMMIT"});
   }
+  require_not_stopped(stop_, "commit");
   committing([this] {
     if (lease_) lease_->commit();  // without a statement there is nothing to commit
   });

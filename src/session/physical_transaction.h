@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <span>
+#include <stop_token>
 #include <string_view>
 #include <vector>
 
@@ -16,7 +17,8 @@ namespace carrel::session {
 // sent before the first statement.
 class PhysicalTransaction {
  public:
-  PhysicalTransaction(const TransactionOptions& options, Clock::Steady deadline);
+  PhysicalTransaction(const TransactionOptions& options, Clock::Steady deadline,
+                      std::stop_token stop);
   PhysicalTransaction(const PhysicalTransaction&) = delete;
   PhysicalTransaction& operator=(const PhysicalTransaction&) = delete;
   ~PhysicalTransaction();
@@ -70,6 +72,7 @@ class PhysicalTransaction {
 
   const BeginOptions begin_;
   Clock::Steady deadline_;
+  const std::stop_token stop_;
   Pool::Lease lease_;
   const Destination* destination_ = nullptr;  // set by the first statement
   std::vector<Level> levels_{1};              // the transaction, then its savepoints

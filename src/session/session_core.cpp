@@ -7,6 +7,7 @@
 
 #include "carrel/db/sql_error.h"
 #include "carrel/scope/scope.h"
+#include "session/statement_stop.h"
 
 namespace carrel {
 namespace {
@@ -78,6 +79,11 @@ Clock::Steady Session::Core::deadline_of(const TransactionOptions& options) cons
   if (options.deadline)
     deadline = std::min(deadline, Clock::Steady::clock::now() + *options.deadline);
   return deadline;
+}
+
+// What a call was given holds for the calls inside it as well.
+std::stop_token Session::Core::stop_of(const Bound& bound, const TransactionOptions& options) {
+  return options.stop.stop_possible() ? options.stop : bound.stop;
 }
 
 void Session::Core::run(const TransactionOptions& options, Body body, void* closure) {
@@ -152,13 +158,17 @@ void Session::Core::run_outside(Bound& bound, const TransactionOptions& options,
                                 void* closure) {
   const Restored<PhysicalTransaction*> current(bound.current, nullptr);
   const Restored<Clock::Steady> deadline(bound.deadline, deadline_of(options));
+  const Restored<std::stop_token> stop(bound.stop, stop_of(bound, options));
+  session::require_not_stopped(bound.stop, "");
   static_cast<void>(body(closure));
 }
 
 void Session::Core::run_new(Bound& bound, const TransactionOptions& options, Body body,
                             void* closure) {
   const auto deadline = deadline_of(options);
+  const Restored<std::stop_token> stop(bound.stop, stop_of(bound, options));
   for (int number = 1;; ++number) {
+    session::require_not_stopped(bound.stop, "begin");
     std::chrono::nanoseconds pause{};
     try {
       return attempt(bound, options, deadline, body, closure);
@@ -173,7 +183,7 @@ void Session::Core::run_new(Bound& bound, const TransactionOptions& options, Bod
 
 void Session::Core::attempt(Bound& bound, const TransactionOptions& options, Clock::Steady deadline,
                             Body body, void* closure) {
-  PhysicalTransaction transaction(options, deadline);
+  PhysicalTransaction transaction(options, deadline, bound.stop);
   const Restored<PhysicalTransaction*> current(bound.current, &transaction);
   try {
     run_to_end(transaction, options, body, closure);
@@ -212,6 +222,7 @@ void Session::Core::complete(Bound& bound, PhysicalTransaction& transaction) {
   transaction.release();
   const Restored<PhysicalTransaction*> none(bound.current, nullptr);
   const Restored<session::Hooks*> completing(bound.completing, &transaction.hooks());
+  const Restored<std::stop_token> unstopped(bound.stop, {});
   transaction.hooks().run_after(transaction.outcome(), options_.on_hook_error);
 }
 
@@ -253,6 +264,8 @@ Result Session::Core::execute_alone(const Bound& bound, const session::Resolved&
     auto lease = statement.destination.route.pool->borrow(
         {.access = access, .deadline = deadline, .stays_on_thread = true});
     lease->set_deadline(deadline);
+    session::require_not_stopped(bound.stop, statement.sql);
+    const session::StatementStop stop(bound.stop, *lease);
     return lease->execute(statement.statement(), parameters);
   };
   const auto access = statement.access.load(std::memory_order_relaxed);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct Bound {
   PhysicalTransaction* current = nullptr;
   Hooks* completing = nullptr;           // whose after_* hooks run now
   Clock::Steady deadline = kNoDeadline;  // of statements outside a transaction
+  std::stop_token stop = {};             // of the innermost call that was given one
 };
 
 }  // namespace session
@@ -58,6 +60,8 @@ class Session::Core {
   void complete(Bound& bound, PhysicalTransaction& transaction);
   Result execute_alone(const Bound& bound, const session::Resolved& statement,
                        std::span<const Value> parameters);
+  [[nodiscard]] static std::stop_token stop_of(const Bound& bound,
+                                               const TransactionOptions& options);
   [[nodiscard]] Clock::Steady deadline_of(const TransactionOptions& options) const;
   [[nodiscard]] std::chrono::nanoseconds pause_before(const Retry& retry, int attempt) noexcept;
 

@@ -89,6 +89,7 @@ struct ScopeOptions {
 class Scope : public std::enable_shared_from_this<Scope> {
  public:
   class Entry;
+  class Loan;
   static constexpr std::uint32_t kDepthMax = 1000;
 
   // Opens and enters a scope on this thread.
@@ -120,6 +121,8 @@ class Scope : public std::enable_shared_from_this<Scope> {
   [[nodiscard]] const TraceContext& trace() const;
   // How many scopes are open around this one on this thread.
   [[nodiscard]] std::uint32_t depth() const noexcept { return depth_; }
+  // Whether it is away from its coroutine's executor: see Loan.
+  [[nodiscard]] bool lent() const noexcept { return lent_.load(std::memory_order_acquire); }
 
  private:
   friend class scope::Access;
@@ -149,6 +152,7 @@ class Scope : public std::enable_shared_from_this<Scope> {
   Scope* innermost_ = this;      // suspended: where an Entry continues
   std::atomic<const void*> user_{nullptr};  // suspended: the thread that entered it last
   std::atomic<std::uint64_t> entries_{0};   // suspended: how often it was entered
+  std::atomic<bool> lent_{false};           // suspended: a Loan lives
 };
 
 // Entry: this thread is inside a suspended scope while the Entry lives; then where it was before.
@@ -170,6 +174,23 @@ class [[nodiscard]] Scope::Entry {
 
  private:
   Scope* outer_;
+};
+
+// Loan: while it lives, a suspended scope is away with one piece of its coroutine's work, on a
+// thread that the coroutine's executor does not know. Handlers of a scope_executor find no scope
+// meanwhile, instead of using this one from two threads.
+//
+// Threads: begun where the coroutine runs; may end on any thread, after the borrower's Entry.
+class [[nodiscard]] Scope::Loan {
+ public:
+  // Lending a scope that is lent is a bug.
+  explicit Loan(std::shared_ptr<Scope> scope) noexcept;
+  Loan(const Loan&) = delete;
+  Loan& operator=(const Loan&) = delete;
+  ~Loan();
+
+ private:
+  std::shared_ptr<Scope> scope_;
 };
 
 namespace scope {

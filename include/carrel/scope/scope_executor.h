@@ -17,6 +17,7 @@
 //
 // Threads: copies may be used by any thread; the executor below says whether handlers run at the
 // same time, and a scope that two handlers use at the same time is found and stops the program.
+// While the scope is lent (Scope::Loan), handlers run outside any scope.
 // Lifetime: the scope closes when the last copy and the last handler are gone. A coroutine that is
 // destroyed instead of resumed (its context shuts down) has no scope then: RequestLocal::find() is
 // the way to ask, and bind guards and plain scopes in its frame end quietly.
@@ -94,7 +95,15 @@ class scope_executor {
     void operator()() {
       // Both outlive the entry: the coroutine may be gone, or running elsewhere, when f returns.
       const std::shared_ptr<Scope> entered = std::move(scope);
+      if (entered->lent()) {
+        const scope::OutsideAnyScope outside;
+        return run();
+      }
       const Scope::Entry entry(*entered);
+      run();
+    }
+
+    void run() {
       F own = std::move(f);
       own();
     }

@@ -91,6 +91,14 @@ class Session {
     return transaction(TransactionOptions{}, std::forward<F>(closure));
   }
 
+  // The same for a coroutine, which it does not block: a worker runs the closure. Defined in
+  // carrel/session/async_transaction.h, which see.
+  template <class Workers, class F>
+  [[nodiscard]] auto async_transaction(Workers&& workers, const TransactionOptions& options,
+                                       F&& closure);
+  template <class Workers, class F>
+  [[nodiscard]] auto async_transaction(Workers&& workers, F&& closure);
+
   // One statement. Parameters are whatever Value can be made of.
   template <class... Parameters>
   Result execute(std::string_view sql, const Parameters&... parameters) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,6 +63,11 @@ struct TransactionOptions {
   std::optional<std::chrono::milliseconds> deadline = std::nullopt;
   Retry retry = Retry::never();
   CommitRule commits_on = nullptr;
+  // Looked at by the call that begins the transaction, or that runs without one: once a stop is
+  // asked for, the running statement and all further ones end with "sql.cancelled", and nothing is
+  // committed. A COMMIT that has been sent is waited for. Waiting for a connection ends by
+  // deadline.
+  std::stop_token stop = {};
 };
 
 // Where one marker leads: a database and the physical table of every slot.

@@ -1,0 +1,112 @@
+// TransactionOptions::stop: how a transaction is ended from outside.
+#include <stop_token>
+#include <thread>
+
+#include "carrel/drivers/sqlite.h"
+#include "db/temporary_folder.h"
+#include "session/stub_session.h"
+
+namespace carrel::test {
+namespace {
+
+using Stop = StubSession;
+
+TEST_F(Stop, AskedForBeforeTheCallNothingRuns) {
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(code_of([&] {
+              session_.transaction({.stop = stop.get_token()}, [] { ADD_FAILURE() << "ran"; });
+            }),
+            "sql.cancelled");
+  EXPECT_EQ(code_of([&] {
+              session_.transaction(
+                  {.propagation = Propagation::not_supported, .stop = stop.get_token()},
+                  [] { ADD_FAILURE() << "ran"; });
+            }),
+            "sql.cancelled");
+  EXPECT_TRUE(sent().empty());
+}
+
+TEST_F(Stop, AskedForBetweenStatementsRollsBack) {
+  std::stop_source stop;
+  EXPECT_EQ(code_of([&] {
+              session_.transaction({.stop = stop.get_token()}, [&] {
+                session_.execute("insert");
+                stop.request_stop();
+              });
+            }),
+            "sql.cancelled");
+  EXPECT_EQ(sent(), (Diary{"1 begin", "1 insert", "1 rollback"}));
+}
+
+TEST_F(Stop, HoldsForATransactionInsideAsWell) {
+  std::stop_source stop;
+  session_.transaction({.propagation = Propagation::supports, .stop = stop.get_token()}, [&] {
+    stop.request_stop();
+    EXPECT_EQ(code_of([&] { session_.transaction([&] { session_.execute("insert"); }); }),
+              "sql.cancelled");
+    EXPECT_EQ(code_of([&] { session_.execute("insert"); }), "sql.cancelled");
+  });
+  session_.execute("insert");  // and ends with the call
+  EXPECT_EQ(sent(), (Diary{"1 insert"}));
+}
+
+TEST_F(Stop, IsNotLookedAtByHooks) {
+  std::stop_source stop;
+  const auto transact = [&] {
+    session_.transaction({.stop = stop.get_token()}, [&] {
+      session_.after_rollback([&] { session_.execute("note"); });
+      stop.request_stop();
+    });
+  };
+  EXPECT_EQ(code_of(transact), "sql.cancelled");
+  EXPECT_TRUE(hook_errors_.empty());
+  EXPECT_EQ(sent(), (Diary{"1 note"}));
+}
+
+TEST_F(Stop, AConflictIsNotRunAgainAfterIt) {
+  std::stop_source stop;
+  driver_.at(StubPoint::commit, [&] {
+    stop.request_stop();
+    throw conflict();
+  });
+  int runs = 0;
+  EXPECT_EQ(code_of([&] {
+              session_.transaction({.retry = Retry::conflicts(5), .stop = stop.get_token()}, [&] {
+                ++runs;
+                session_.execute("insert");
+              });
+            }),
+            "sql.cancelled");
+  EXPECT_EQ(runs, 1);
+}
+
+TEST(StopOnSqlite, ARunningStatementEndsAndTheConnectionStaysOfUse) {
+  const TemporaryFolder folder;
+  const auto driver = sqlite_driver({.file = folder / "a.db"});
+  Pool pool({.name = "a"}, *driver);
+  Session session({.routes = {{"a", &pool, {}}}});
+  const Scope scope({.name = "a test"});
+  session.execute("create table t (x)");
+  constexpr auto endless =
+      "with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c";
+  for (const auto mode : {Propagation::required, Propagation::supports}) {
+    std::stop_source stop;
+    std::thread asker;
+    EXPECT_EQ(code_of([&] {
+                session.transaction({.propagation = mode, .stop = stop.get_token()}, [&] {
+                  session.execute("insert into t values (1)");
+                  asker = std::thread([&] { stop.request_stop(); });
+                  session.execute(endless);
+                });
+              }),
+              "sql.cancelled");
+    asker.join();
+  }
+  // What the transaction did is gone; what ran outside one is there.
+  EXPECT_EQ(session.execute("select count(*) from t").one().get<int>(0), 1);
+  EXPECT_EQ(pool.stats().closed_broken, 0U);
+}
+
+}  // namespace
+}  // namespace carrel::test
