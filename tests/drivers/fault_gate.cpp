@@ -62,6 +62,7 @@ void FaultGate::set(const Faults& faults) {
   {
     const std::lock_guard lock(mutex_);
     faults_ = faults;
+    ++faults_set_;
     passed_ = 0;
     asked_ = 0;
     turns_ = 0;
@@ -157,6 +158,7 @@ void FaultGate::accept_link() {
   link.asks.from = link.answers.to = client;
   link.asks.to = link.answers.from = server;
   link.answers.answers = true;
+  link.since = faults_set_;
 }
 
 void FaultGate::read_into(LinkPair& link, Pipe& pipe) {
@@ -177,7 +179,9 @@ void FaultGate::read_into(LinkPair& link, Pipe& pipe) {
 void FaultGate::write_from(LinkPair& link, Pipe& pipe) {
   if (!may_pass()) return;
   std::size_t size = faults_.fragment ? 1 : pipe.waiting.size();
-  if (pipe.answers && faults_.cut_after) size = std::min(size, *faults_.cut_after - passed_);
+  auto& through = pipe.answers ? passed_ : asked_;
+  const auto cut = cut_of(link, pipe);
+  if (cut) size = std::min(size, *cut - through);
   if (size > 0) {
     const auto sent = ::send(pipe.to, pipe.waiting.data(), size, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent <= 0) {
@@ -185,9 +189,14 @@ void FaultGate::write_from(LinkPair& link, Pipe& pipe) {
       return;
     }
     pipe.waiting.erase(0, static_cast<std::size_t>(sent));
-    (pipe.answers ? passed_ : asked_) += static_cast<std::size_t>(sent);
+    through += static_cast<std::size_t>(sent);
   }
-  if (pipe.answers && faults_.cut_after && passed_ >= *faults_.cut_after) link.dead = true;
+  if (cut && through >= *cut) link.dead = true;
+}
+
+std::optional<std::size_t> FaultGate::cut_of(const LinkPair& link, const Pipe& pipe) const {
+  if (faults_.spare_new && link.since == faults_set_) return std::nullopt;
+  return pipe.answers ? faults_.cut_after : faults_.cut_asked;
 }
 
 void FaultGate::close_link(LinkPair& link) {

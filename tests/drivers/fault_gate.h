@@ -30,6 +30,8 @@ struct Faults {
   bool fragment = false;    // every byte travels alone
   std::chrono::milliseconds delay{0};         // before anything passes
   std::optional<std::size_t> cut_after = {};  // bytes of the server's, over all links, from now
+  std::optional<std::size_t> cut_asked = {};  // the same of the client's
+  bool spare_new = false;                     // the cuts are for links that exist by now
 };
 
 class FaultGate {
@@ -61,6 +63,7 @@ class FaultGate {
     Pipe asks;
     Pipe answers;
     bool dead = false;
+    std::uint64_t since = 0;  // which faults were set when it was made
   };
 
   void serve();
@@ -68,6 +71,7 @@ class FaultGate {
   void read_into(LinkPair& link, Pipe& pipe);
   void write_from(LinkPair& link, Pipe& pipe);
   [[nodiscard]] bool may_pass() const;
+  [[nodiscard]] std::optional<std::size_t> cut_of(const LinkPair& link, const Pipe& pipe) const;
   void close_link(LinkPair& link);
   void wake() const;
 
@@ -79,6 +83,7 @@ class FaultGate {
   mutable std::mutex mutex_;
   // All guarded by mutex_.
   Faults faults_;
+  std::uint64_t faults_set_ = 0;
   std::size_t passed_ = 0;
   std::size_t asked_ = 0;
   std::size_t turns_ = 0;

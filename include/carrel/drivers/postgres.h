@@ -48,6 +48,10 @@ struct PostgresOptions {
   // Prepared statements kept per connection, at most four per text (parameters of other types make
   // another one); 0 prepares nothing, for poolers that give every transaction another session.
   std::size_t statements_max = 256;
+  // How long to ask a fresh connection what became of a transaction whose COMMIT got no answer,
+  // within the caller's deadline; 0: not at all, it is in doubt. Costs one more statement per
+  // transaction, which rides along with BEGIN. docs/reference/drivers.md says when it cannot tell.
+  std::chrono::milliseconds resolve_max{0};
 
   // Rare
   std::string tls_root_file = {};                 // certificates to trust; empty: libpq's default

@@ -78,6 +78,7 @@ PostgresConnection::PostgresConnection(std::shared_ptr<const PostgresOptions> op
       pipeline_(link_, canceller_),
       known_(options_->statements_max) {
   set_deadline(deadline);
+  if (resolves()) run_ = run_of(*this);
 }
 
 bool PostgresConnection::in_transaction() const noexcept {
@@ -102,6 +103,8 @@ Outcome PostgresConnection::send(OnDeadline on_deadline) {
 
 void PostgresConnection::do_begin(const BeginOptions& options) {
   begin_ = begin_text(options);
+  writes_ = options.access == Access::read_write;
+  number_.clear();
 }
 
 Result PostgresConnection::do_execute(const Statement& statement,
@@ -149,7 +152,8 @@ std::vector<Result> PostgresConnection::run(std::span<const BatchItem> items, Th
       results.push_back(
           rows_of(answer, statement.variant ? statement.variant->columns : columns_of(answer)));
     }
-    if (then == Then::commit) require_committed(outcome, made.commit);
+    if (then == Then::commit && outcome.answers[made.commit])
+      require_committed(outcome, made.commit);
     return results;
   }
 }
@@ -161,6 +165,7 @@ PostgresConnection::Plan PostgresConnection::plan(std::span<const BatchItem> ite
   // Everything is checked before the first command is queued: nothing can be taken back then.
   for (const auto& item : items) look_up(made, item);
   queue_begin(made);
+  queue_number(made);
   if (made.only_queries) queue_discarded(made);
   for (std::size_t i = 0; i < items.size(); ++i) queue(made.statements[i], items[i].parameters);
   if (then == Then::commit) made.commit = pipeline_.add_command("commit");
@@ -210,6 +215,17 @@ void PostgresConnection::queue_begin(Plan& plan) {
   plan.begin_sql = std::exchange(begin_, {});
 }
 
+// Of a transaction that begins now, or whose first statement was a load.
+void PostgresConnection::queue_number(Plan& plan) {
+  if (!resolves() || !writes_ || !number_.empty() || plan.autocommit) return;
+  plan.number = pipeline_.add_command(kTransactionNumber);
+}
+
+void PostgresConnection::learn_number(const Plan& plan, const Outcome& outcome) {
+  if (plan.number == Outcome::kNone || !outcome.answers[plan.number]) return;
+  number_ = PQgetvalue(outcome.answers[plan.number].get(), 0, 0);
+}
+
 void PostgresConnection::queue_discarded(Plan& plan) {
   for (const auto& name : discarded_) {
     const auto step = pipeline_.add_command("deallocate " + name);
@@ -232,6 +248,7 @@ void PostgresConnection::queue(Planned& planned, std::span<const Value> values) 
 }
 
 void PostgresConnection::learn(const Plan& plan, const Outcome& outcome) {
+  learn_number(plan, outcome);
   std::size_t gone = 0;
   while (gone < plan.discarded && outcome.answers[plan.first_discarded + gone]) ++gone;
   discarded_.erase(discarded_.begin(), discarded_.begin() + static_cast<std::ptrdiff_t>(gone));
@@ -269,77 +286,10 @@ bool PostgresConnection::prepare_again(const Plan& plan, const Outcome& outcome)
   if (plan.begin != Outcome::kNone) {
     do_rollback();
     begin_ = plan.begin_sql;
+    number_.clear();
     return !broken();
   }
   return plan.autocommit;
-}
-
-void PostgresConnection::require_success(const Plan& plan, const Outcome& outcome) {
-  if (outcome.ending != Ending::complete) throw_lost(plan, outcome);
-  if (!outcome.failure) return;
-  std::string_view sql = outcome.failed == plan.begin ? std::string_view(plan.begin_sql) : "commit";
-  for (const auto& statement : plan.statements) {
-    if (statement.prepare == outcome.failed || statement.execute == outcome.failed)
-      sql = statement.sql;
-  }
-  throw_failure(outcome, sql);
-}
-
-void PostgresConnection::throw_failure(const Outcome& outcome, std::string_view sql) {
-  const SqlError error = error_of(outcome.failure.get(), sql);
-  if (asks_to_prepare_again(outcome.failure.get())) {
-    // Inside a transaction only the whole can be run again, as after a lost conflict.
-    throw SqlError("sql.serialization_failure",
-                   {.message = "a table was altered during the transaction",
-                    .sqlstate = std::string(error.sqlstate()),
-                    .statement = sql,
-                    .traits = {.retryable = true},
-                    .dialect = &kDialect});
-  }
-  if (outcome.cancelled == CancelReason::deadline && error.sqlstate() == "57014") {
-    throw SqlError("sql.deadline", {.message = "the deadline passed while the statement ran",
-                                    .sqlstate = "57014",
-                                    .statement = sql,
-                                    .traits = {.retryable = true},
-                                    .dialect = &kDialect});
-  }
-  throw error;
-}
-
-// What commits by itself, or contained COMMIT, may have been done unless an earlier step failed.
-void PostgresConnection::throw_lost(const Plan& plan, const Outcome& outcome) {
-  const bool commits = plan.commit != Outcome::kNone;
-  const auto commit_point = commits ? plan.commit : outcome.answers.size();
-  const bool in_doubt = (commits || (plan.autocommit && !plan.only_reads)) &&
-                        (outcome.failed == Outcome::kNone || outcome.failed >= commit_point);
-  SqlFailure failure{.message = "the server did not answer in time",
-                     .sqlstate = "08006",
-                     .statement = plan.statements.empty() ? "commit" : plan.statements.front().sql,
-                     .traits = {.retryable = !in_doubt, .in_doubt = in_doubt},
-                     .dialect = &kDialect};
-  if (outcome.ending == Ending::timed_out) throw SqlError("sql.deadline", failure);
-  failure.message = link_.last_words();
-  if (outcome.failure) {
-    const auto error = error_of(outcome.failure.get(), failure.statement);
-    failure.sqlstate = error.sqlstate();
-    failure.message = PQresultErrorField(outcome.failure.get(), PG_DIAG_MESSAGE_PRIMARY);
-  }
-  throw SqlError("sql.connection_lost", failure);
-}
-
-void PostgresConnection::require_committed(const Outcome& outcome, std::size_t step) {
-  const std::string_view tag = PQcmdStatus(outcome.answers[step].get());
-  if (tag != "COMMIT") {
-    throw SqlError("sql.rolled_back",
-                   {.message = "an earlier error had spoiled the transaction; it was rolled back",
-                    .sqlstate = "25P02",
-                    .statement = "commit"});
-  }
-  if (!link_.take_unreplicated()) return;
-  throw SqlError("sql.cancelled", {.message = "committed here, but not known to be on a replica",
-                                   .sqlstate = "57014",
-                                   .statement = "commit",
-                                   .traits = {.in_doubt = true}});
 }
 
 void PostgresConnection::do_commit() {
@@ -353,7 +303,7 @@ void PostgresConnection::do_commit() {
   only_commit.commit = pipeline_.add_command("commit");
   const auto outcome = send(OnDeadline::leave);
   require_success(only_commit, outcome);
-  require_committed(outcome, only_commit.commit);
+  if (outcome.answers[only_commit.commit]) require_committed(outcome, only_commit.commit);
 }
 
 void PostgresConnection::do_rollback() noexcept {
@@ -369,9 +319,12 @@ void PostgresConnection::do_savepoint_command(std::string_view sql) {
   require_usable(sql);
   Plan made;
   queue_begin(made);
+  queue_number(made);
   made.statements.push_back({.sql = sql, .variant = nullptr});
   made.statements.front().execute = pipeline_.add_command(std::string(sql));
-  require_success(made, send(OnDeadline::cancel));
+  const auto outcome = send(OnDeadline::cancel);
+  learn_number(made, outcome);
+  require_success(made, outcome);
 }
 
 bool PostgresConnection::reset() noexcept {

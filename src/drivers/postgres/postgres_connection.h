@@ -11,6 +11,7 @@
 #include "carrel/db/connection.h"
 #include "carrel/drivers/postgres.h"
 #include "db/statement_cache.h"
+#include "drivers/postgres/postgres_doubt.h"
 #include "drivers/postgres/postgres_link.h"
 #include "drivers/postgres/postgres_parameters.h"
 #include "drivers/postgres/postgres_pipeline.h"
@@ -55,6 +56,7 @@ class PostgresConnection final : public Connection {
   };
   struct Plan {
     std::size_t begin = Outcome::kNone;
+    std::size_t number = Outcome::kNone;
     std::size_t commit = Outcome::kNone;
     std::size_t first_discarded = 0;
     std::size_t discarded = 0;
@@ -73,6 +75,8 @@ class PostgresConnection final : public Connection {
   [[nodiscard]] std::shared_ptr<Variant> variant_for(KnownStatement& known,
                                                      std::span<const Value> values);
   void queue_begin(Plan& plan);
+  void queue_number(Plan& plan);
+  void learn_number(const Plan& plan, const Outcome& outcome);
   void queue_discarded(Plan& plan);
   void queue(Planned& planned, std::span<const Value> values);
   [[nodiscard]] Outcome send(OnDeadline on_deadline);
@@ -83,7 +87,10 @@ class PostgresConnection final : public Connection {
   void require_usable(std::string_view sql) const;
   void require_success(const Plan& plan, const Outcome& outcome);
   void require_committed(const Outcome& outcome, std::size_t step);
-  [[noreturn]] void throw_lost(const Plan& plan, const Outcome& outcome);
+  // Returns where the COMMIT that was lost turned out to have happened.
+  void settle_lost(const Plan& plan, const Outcome& outcome);
+  [[nodiscard]] bool resolves() const noexcept { return options_->resolve_max.count() > 0; }
+  [[noreturn]] void throw_lost(const Plan& plan, const Outcome& outcome, Fate fate);
   [[noreturn]] void throw_failure(const Outcome& outcome, std::string_view sql);
   [[nodiscard]] Clock::Steady upkeep_deadline() const noexcept;
 
@@ -94,7 +101,10 @@ class PostgresConnection final : public Connection {
   Discarded discarded_;
   db::StatementCache<KnownStatement> known_;
   Parameters parameters_;
-  std::string begin_;  // BEGIN that has not been sent yet
+  std::string begin_;    // BEGIN that has not been sent yet
+  bool writes_ = false;  // the transaction may
+  std::string run_;      // of the server, where doubts are resolved
+  std::string number_;   // of the transaction, once known
   std::uint64_t statements_made_ = 0;
   bool dirty_ = false;
   bool broken_ = false;

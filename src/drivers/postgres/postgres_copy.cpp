@@ -138,7 +138,7 @@ class PostgresConnection::Copy {
       outcome.failed = 0;
       outcome.failure = std::move(failure_);
     }
-    if (ending_ != Ending::complete) of_.throw_lost(plan, outcome);
+    if (ending_ != Ending::complete) of_.throw_lost(plan, outcome, Fate::unknown);
     if (outcome.failure) of_.throw_failure(outcome, sql);
     return rows_;
   }

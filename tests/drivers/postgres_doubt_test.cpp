@@ -1,0 +1,185 @@
+// COMMITs that got no answer, and what a fresh connection says of them.
+#include "drivers/postgres/postgres_doubt.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <functional>
+
+#include "drivers/errors.h"
+#include "drivers/fault_gate.h"
+#include "drivers/postgres_server.h"
+#include "drivers/servers.h"
+
+namespace carrel::test {
+namespace {
+
+using std::array;
+
+PostgresOptions resolving() {
+  auto options = postgres_options();
+  options.resolve_max = std::chrono::seconds(60);  // the machine may be busy
+  return options;
+}
+
+class PostgresDoubt : public testing::Test {
+ protected:
+  PostgresDoubt() : gate_(server_port("POSTGRES_PORT")), observer_(open_postgres()) {
+    observer_->execute("drop table if exists item");
+    observer_->execute("create table item (id bigint primary key)");
+    options_.port = gate_.port();
+  }
+
+  std::unique_ptr<Connection> open() { return open_postgres(options_); }
+  static void insert(Connection& connection, int id) {
+    connection.execute("insert into item values ($1)", array{Value(id)});
+  }
+  bool exists(int id) {
+    return !observer_->execute("select 1 from item where id = $1", array{Value(id)}).empty();
+  }
+  // How many bytes COMMIT asks, and is answered.
+  struct Bytes {
+    std::size_t asked;
+    std::size_t answered;
+  };
+  Bytes bytes_of_commit() {
+    const auto connection = open();
+    connection->begin({});
+    insert(*connection, -1);
+    gate_.set({});
+    connection->commit();
+    return {.asked = gate_.asked(), .answered = gate_.passed()};
+  }
+  // Cuts the link as told while COMMIT is under way; what is thrown must be what has happened.
+  std::string commit_cut(const Faults& faults, int id) {
+    const auto connection = open();
+    connection->begin({});
+    insert(*connection, id);
+    gate_.set(faults);
+    const auto thrown = thrown_by([&] { connection->commit(); });
+    EXPECT_TRUE(connection->broken());
+    EXPECT_FALSE(connection->in_transaction());
+    return thrown;
+  }
+
+  FaultGate gate_;
+  PostgresOptions options_ = resolving();
+  std::unique_ptr<Connection> observer_;
+};
+
+TEST_F(PostgresDoubt, ACommitWhoseAnswerIsCutAtAnyByteHasSucceeded) {
+  const auto bytes = bytes_of_commit();
+  ASSERT_GT(bytes.answered, 10U);
+  for (std::size_t cut = 0; cut < bytes.answered; ++cut) {
+    const int id = static_cast<int>(cut);
+    EXPECT_EQ(commit_cut({.cut_after = cut, .spare_new = true}, id), "nothing") << cut;
+    EXPECT_TRUE(exists(id)) << cut;
+  }
+}
+
+TEST_F(PostgresDoubt, ACommitThatIsCutAtAnyByteOnItsWayIsKnownToBeRolledBackOrDone) {
+  const auto bytes = bytes_of_commit();
+  ASSERT_GT(bytes.asked, 10U);
+  int rolled_back = 0;
+  for (std::size_t cut = 0; cut < bytes.asked; ++cut) {
+    const int id = static_cast<int>(cut);
+    const auto thrown = commit_cut({.cut_asked = cut, .spare_new = true}, id);
+    rolled_back += thrown == "sql.connection_lost, retryable" ? 1 : 0;
+    EXPECT_EQ(thrown, exists(id) ? "nothing" : "sql.connection_lost, retryable") << cut;
+  }
+  EXPECT_GT(rolled_back, 0);
+}
+
+TEST_F(PostgresDoubt, ABackendKilledBeforeCommitIsKnownToBeRolledBack) {
+  const auto connection = open();
+  connection->begin({});
+  insert(*connection, 1);
+  kill_backend(*connection);
+  EXPECT_EQ(thrown_by([&] { connection->commit(); }), "sql.connection_lost, retryable");
+  EXPECT_FALSE(exists(1));
+}
+
+// Whatever is cut off, doubt is left only where the number or a row went with it.
+TEST_F(PostgresDoubt, ABatchWithItsCommitCutAtAnyByteTellsTheTruth) {
+  const auto run = [&](Connection& connection, int id) {
+    const array values = {Value(id)};
+    const array items = {
+        BatchItem{.statement = "insert into item values ($1) returning id", .parameters = values}};
+    connection.begin({});
+    EXPECT_EQ(connection.batch_and_commit(items).front().one().get<int>(0), id);
+  };
+  auto connection = open();
+  run(*connection, -1);
+  gate_.set({});
+  run(*connection, -2);
+  const auto total = gate_.passed();
+  int done = 0;
+  for (std::size_t cut = 0; cut < total; ++cut) {
+    connection = open();
+    run(*connection, -3 - static_cast<int>(cut));  // so that everything is prepared
+    const int id = static_cast<int>(cut);
+    gate_.set({.cut_after = cut, .spare_new = true});
+    const auto thrown = thrown_by([&] { run(*connection, id); });
+    done += thrown == "nothing" ? 1 : 0;
+    EXPECT_TRUE(thrown == "nothing" || thrown == "sql.connection_lost, in doubt") << thrown;
+    EXPECT_TRUE(exists(id)) << cut;
+  }
+  EXPECT_GT(done, 0);
+}
+
+TEST_F(PostgresDoubt, TheNumberCostsNoRoundTrip) {
+  const auto connection = open();
+  const auto before = connection->round_trips();
+  connection->begin({});
+  insert(*connection, 1);
+  connection->commit();
+  EXPECT_EQ(connection->round_trips() - before, 2U);
+}
+
+TEST_F(PostgresDoubt, AReadOnlyTransactionIsGivenNoNumber) {
+  const auto connection = open();
+  connection->begin({.access = Access::read_only});
+  EXPECT_TRUE(connection->execute("select txid_current_if_assigned()").one().is_null(0));
+  connection->commit();
+}
+
+TEST_F(PostgresDoubt, ALoadThatComesFirstIsNumberedByWhatFollows) {
+  const auto connection = open();
+  const std::array<std::string_view, 1> columns{"id"};
+  const array values = {Value(1), Value(2)};
+  connection->begin({});
+  connection->load({.table = "item", .columns = columns, .values = values});
+  insert(*connection, 3);
+  gate_.set({.cut_after = 0, .spare_new = true});
+  EXPECT_EQ(thrown_by([&] { connection->commit(); }), "nothing");
+  EXPECT_TRUE(exists(1) && exists(3));
+}
+
+TEST_F(PostgresDoubt, WithoutAWayToAskItStaysInDoubt) {
+  options_.resolve_max = std::chrono::milliseconds(100);
+  EXPECT_EQ(commit_cut({.refuse = true}, 1), "sql.connection_lost, in doubt");
+}
+
+TEST_F(PostgresDoubt, SwitchedOffNothingIsAsked) {
+  options_.resolve_max = {};
+  EXPECT_EQ(commit_cut({.cut_after = 0, .spare_new = true}, 1), "sql.connection_lost, in doubt");
+}
+
+TEST_F(PostgresDoubt, AnswersOfAnotherRunOfTheServerAreNotTrusted) {
+  using postgres::Fate;
+  const auto connection = open_postgres();
+  connection->begin({});
+  const auto number = connection->execute("select txid_current()::text").one().get<std::string>(0);
+  const auto run = postgres::run_of(*connection);
+  const auto fate = [&](const std::string& of_run, std::chrono::milliseconds patience) {
+    return postgres::fate_of(postgres_options(), number, of_run,
+                             Clock::Steady::clock::now() + patience);
+  };
+  EXPECT_EQ(fate(run, std::chrono::milliseconds(200)), Fate::unknown);  // still in progress
+  connection->commit();
+  EXPECT_EQ(fate(run, std::chrono::seconds(60)), Fate::committed);
+  EXPECT_EQ(fate(run + "x", std::chrono::seconds(60)), Fate::unknown);
+}
+
+}  // namespace
+}  // namespace carrel::test
