@@ -139,6 +139,8 @@ TEST(ValueTypes, APointerIsHeldWhereItIsDeclaredBorrowed) {
   int one = 1;
   const ThreadLocal<borrowed<int*>> variable;
   static_assert(std::is_same_v<decltype(variable)::value_type, int*>);
+  static_assert(OwnOrBorrowed<int> && OwnOrBorrowed<borrowed<int*>> && !OwnOrBorrowed<int*> &&
+                !OwnOrBorrowed<int* const> && !OwnOrBorrowed<std::shared_ptr<int>>);
   EXPECT_EQ(variable.get(), nullptr);
   variable.set(&one);
   EXPECT_EQ(variable.get(), &one);

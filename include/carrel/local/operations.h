@@ -17,6 +17,13 @@
 
 namespace carrel {
 
+// Whether every thread's value is an object of its own, or is said to be borrowed: what ThreadLocal
+// asks of the type that it is declared with.
+template <class Declared>
+concept OwnOrBorrowed =
+    local::Stored<Declared>::is_borrowed ||
+    !local::refers_to_another<std::remove_const_t<typename local::Stored<Declared>::type>>;
+
 // `Variable` has place() and target(), and is_registered(), which says whether any thread may have
 // a value yet.
 template <class Variable, class Declared>
@@ -31,7 +38,7 @@ class ThreadLocalOperations {
   static_assert(std::is_object_v<T> && !std::is_array_v<T> && !std::is_volatile_v<T>,
                 "the value is an object: no reference, no array, not volatile");
   static_assert(std::is_nothrow_destructible_v<T>, "a destructor must not throw");
-  static_assert(local::Stored<Declared>::is_borrowed || !local::refers_to_another<Plain>,
+  static_assert(OwnOrBorrowed<Declared>,
                 "all threads could get one object by mistake: write ThreadLocal<borrowed<T>>");
 
   constexpr ThreadLocalOperations() noexcept = default;
