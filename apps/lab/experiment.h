@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <span>
 #include <string_view>
@@ -20,6 +21,8 @@ struct Context {
   std::uint64_t seed = 1;
   // Told what is being done, for the person who waits.
   std::function<void(std::string_view)> progress = [](std::string_view) {};
+  // Where the Java twins lie; empty: they are not run. See jvm_twin.h.
+  std::filesystem::path jvm_twins = {};
 };
 
 struct Experiment {

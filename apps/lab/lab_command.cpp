@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -14,19 +12,15 @@
 
 #include "carrel/base/error.h"
 #include "lab/experiment.h"
-#include "lab/report_json.h"
-#include "lab/report_text.h"
-#include "lab/svg_chart.h"
+#include "lab/lab_run.h"
 
 namespace carrel::lab {
 namespace {
 
-constexpr int kStatusNotShown = 1;  // a claim was not supported
-constexpr int kStatusTrouble = 2;   // nothing was measured
-
 struct Arguments {
   std::string name;
   std::filesystem::path out = "lab-out";
+  std::filesystem::path jvm = CARREL_LAB_JVM_TWINS;  // of the source tree; set by CMakeLists.txt
   std::uint64_t seed = 1;
   bool json = false;
 };
@@ -47,34 +41,14 @@ std::vector<const Experiment*> chosen(const std::string& name) {
   return list;
 }
 
-std::filesystem::path write_chart(const Chart& chart, const std::filesystem::path& folder) {
-  std::error_code failure;
-  std::filesystem::create_directories(folder, failure);
-  const std::filesystem::path path = folder / (chart.file_name + ".svg");
-  std::ofstream file(path);
-  file << draw_as_svg(chart);
-  file.close();
-  if (!file) throw Error("lab.cannot_write", fmt::format("cannot write {}", path.string()));
-  return path;
-}
-
 int run(const Arguments& arguments) {
-  if (arguments.name.empty()) return list_experiments(), 0;
-  std::vector<Report> reports;
-  for (const Experiment* experiment : chosen(arguments.name)) {
-    const Context context{.seed = arguments.seed, .progress = [&](std::string_view what) {
-                            std::cerr << fmt::format("{}: {}\n", experiment->name, what);
-                          }};
-    Report report = experiment->run(context);
-    if (!arguments.json) std::cout << to_text(report) << std::flush;
-    for (const Chart& chart : report.charts) {
-      const auto path = write_chart(chart, arguments.out);
-      if (!arguments.json) std::cout << "chart: " << path.string() << '\n';
-    }
-    reports.push_back(std::move(report));
-  }
-  if (arguments.json) std::cout << to_json(reports) << std::endl;
-  return std::ranges::all_of(reports, &Report::supported) ? 0 : kStatusNotShown;
+  if (arguments.name.empty()) return list_experiments(), kStatusShown;
+  return run_experiments(chosen(arguments.name),
+                         {.charts = arguments.out,
+                          .jvm_twins = arguments.jvm,
+                          .seed = arguments.seed,
+                          .output = arguments.json ? Output::json : Output::text},
+                         std::cout, std::cerr);
 }
 
 int run_and_explain(const Arguments& arguments) {
@@ -94,6 +68,11 @@ void add_lab_command(CLI::App& app) {
       "lab", "Reproduce the failures that Carrel answers, and measure the answers beside them");
   command->add_option("name", arguments->name, "An experiment, or all; without it they are listed");
   command->add_option("--out", arguments->out, "Folder for the charts")->capture_default_str();
+  command
+      ->add_option(
+          "--jvm", arguments->jvm,
+          "Folder of the Java twins, which run where there is a JDK; empty: do not run them")
+      ->capture_default_str();
   command->add_option("--seed", arguments->seed, "For what happens at random")
       ->capture_default_str();
   command->add_flag("--json", arguments->json, "Print the measurements as JSON and nothing else");

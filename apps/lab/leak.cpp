@@ -18,6 +18,7 @@
 
 #include "carrel/local/thread_local.h"
 #include "carrel/scope/request_local.h"
+#include "lab/jvm_twin.h"
 #include "lab/memory_meter.h"
 #include "lab/plain_pool.h"
 
@@ -146,6 +147,7 @@ class LeakExperiment {
   Measurement measure_on(const Scenario& scenario, const Post& post);
   [[nodiscard]] double above_scenario_two(const std::string& name, Door door,
                                           double Sample::* figure) const;
+  [[nodiscard]] Cell jvm_cell(const Scenario& scenario) const;
   void add_tables(Report& report) const;
   void add_charts(Report& report) const;
   void add_findings(Report& report) const;
@@ -156,6 +158,7 @@ class LeakExperiment {
   RequestLocal<Block> request_variable_{"report buffer"};
   Leftovers leftovers_;
   std::vector<std::pair<Scenario, Measurement>> results_;
+  JvmTwin twin_;
 };
 
 std::vector<Scenario> LeakExperiment::scenarios() {
@@ -228,14 +231,25 @@ double LeakExperiment::above_scenario_two(const std::string& name, Door door,
   return three - two;
 }
 
+// The JVM has ThreadLocal only, and no boundary.
+Cell LeakExperiment::jvm_cell(const Scenario& scenario) const {
+  if (!twin_.ran()) return twin_.cell("");
+  return scenario.door == Door::none ? twin_.cell(scenario.name()) : Cell("-");
+}
+
 void LeakExperiment::add_tables(Report& report) const {
   Table held{.title = fmt::format("Held after {} tasks on {} threads, above the level before them",
                                   tasks_in_all(options_), options_.threads),
-             .columns = {{"scenario"}, {"tasks pass"}, {"live", "MiB"}, {"resident", "MiB"}},
+             .columns = {{"scenario"},
+                         {"tasks pass"},
+                         {"live", "MiB"},
+                         {"resident", "MiB"},
+                         {"JVM, live", "MiB"}},
              .rows = {}};
   for (const auto& [scenario, measurement] : results_)
     held.rows.push_back({scenario.name(), std::string(name_of(scenario.door)),
-                         measurement.last().live_mib, measurement.last().resident_mib});
+                         measurement.last().live_mib, measurement.last().resident_mib,
+                         jvm_cell(scenario)});
   report.tables.push_back(std::move(held));
 
   Table named{.title = "What the boundary's audit found left behind",
@@ -263,6 +277,7 @@ void LeakExperiment::add_charts(Report& report) const {
     return made;
   };
   report.charts.push_back(chart("leak-live", "Live memory", &Sample::live_mib));
+  twin_.add_curves(report.charts.back());
   report.charts.push_back(chart("leak-resident", "Resident memory", &Sample::resident_mib));
 }
 
@@ -302,6 +317,11 @@ Report LeakExperiment::run() {
     Measurement measurement = measure(scenario);
     results_.emplace_back(std::move(scenario), std::move(measurement));
   }
+  context_.progress("the Java twin");
+  twin_ =
+      run_jvm_twin(context_.jvm_twins, "LabLeak",
+                   {std::to_string(options_.threads), std::to_string(options_.rounds),
+                    std::to_string(options_.block_bytes), std::to_string(options_.pace.count())});
   Report report{.name = "leak",
                 .claim =
                     "what tasks leave in thread-locals stays as long as the threads; behind a "
@@ -312,6 +332,7 @@ Report LeakExperiment::run() {
   report.notes.emplace_back(
       "the boundary clears carrel's variables; a native thread_local is out of everybody's sight, "
       "and leaks behind a boundary as well");
+  twin_.add_note(report);
   return report;
 }
 

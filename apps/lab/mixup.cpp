@@ -20,6 +20,7 @@
 #include "carrel/scope/boundary.h"
 #include "carrel/scope/request_local.h"
 #include "carrel/session/session.h"
+#include "lab/jvm_twin.h"
 #include "lab/plain_pool.h"
 #include "lab/random_draws.h"
 #include "lab/temporary_folder.h"
@@ -249,7 +250,20 @@ Trial run_trial(MarkerHandling handling, const MixupOptions& options, const Cont
   return trial;
 }
 
-Table table_of(const std::array<Trial, 3>& trials) {
+// The twin's handling that answers to ours: a finally block is the JVM's nearest to a scope.
+std::string_view jvm_name_of(MarkerHandling handling) {
+  switch (handling) {
+    case MarkerHandling::left_behind:
+      return "never removed";
+    case MarkerHandling::by_hand:
+      return "removed by hand";
+    case MarkerHandling::scope:
+      return "removed in finally";
+  }
+  return "?";
+}
+
+Table table_of(const std::array<Trial, 3>& trials, const JvmTwin& twin) {
   Table table{.title = "Rows in the tables of both books",
               .columns = {{"marker"},
                           {"requests"},
@@ -257,12 +271,13 @@ Table table_of(const std::array<Trial, 3>& trials) {
                           {"rows"},
                           {"merchants' rows at consumers"},
                           {"consumers' rows at merchants"},
-                          {"of 1000 without marker, stopped"}},
+                          {"of 1000 without marker, stopped"},
+                          {"JVM, wrong rows"}},
               .rows = {}};
   for (const Trial& trial : trials)
     table.rows.push_back({std::string(describe(trial.handling)), trial.requests, trial.mishaps,
                           trial.rows, trial.wrong_in_consumer, trial.wrong_in_merchant,
-                          trial.forgetful_stopped});
+                          trial.forgetful_stopped, twin.cell(jvm_name_of(trial.handling))});
   return table;
 }
 
@@ -273,18 +288,24 @@ Report run_mixup(const MixupOptions& options, const Context& context) {
                           run_trial(MarkerHandling::by_hand, options, context),
                           run_trial(options.remedy, options, context)};
   const auto& [left_behind, by_hand, remedied] = trials;
+  context.progress("the Java twin");
+  const JvmTwin twin =
+      run_jvm_twin(context.jvm_twins, "LabMixup",
+                   {std::to_string(options.threads), std::to_string(options.requests),
+                    std::to_string(context.seed)});
 
   Report report{.name = "mixup",
                 .claim =
                     "a marker on the thread sends rows into the other book's tables, also when "
                     "it is removed by hand; a marker in the request's scope never does"};
-  report.tables.push_back(table_of(trials));
+  report.tables.push_back(table_of(trials, twin));
   report.charts.push_back(
       {.file_name = "mixup-wrong-rows",
        .title = "Rows in the wrong book's table",
        .x = {"requests served", "thousands"},
        .y = {"wrong rows", ""},
        .series = {left_behind.wrong_over_time, by_hand.wrong_over_time, remedied.wrong_over_time}});
+  twin.add_curves(report.charts.back());
   const auto as_number = [](std::int64_t count) { return static_cast<double>(count); };
   report.findings = {
       {"wrong rows, marker never removed", as_number(left_behind.wrong()), Relation::more_than, 0},
@@ -296,6 +317,7 @@ Report run_mixup(const MixupOptions& options, const Context& context) {
        Relation::exactly, as_number(kForgetfulRequests)},
   };
   report.notes.push_back(fmt::format("seed {}", context.seed));
+  twin.add_note(report);
   return report;
 }
 

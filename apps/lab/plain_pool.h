@@ -3,7 +3,7 @@
 //
 // The lab runs its failures on it. Servers use carrel::WorkerPool.
 //
-// Threads: post() and wait_until_idle() are safe from any thread but the pool's own.
+// Threads: post() is safe from any thread, wait_until_idle() from any but the pool's own.
 // Lifetime: the destructor runs what is queued and joins. Errors: a task must not throw.
 #pragma once
 

@@ -36,4 +36,8 @@ bool Report::supported() const noexcept {
   return !findings.empty() && std::ranges::all_of(findings, &Finding::holds);
 }
 
+bool Results::supported() const noexcept {
+  return not_measured.empty() && std::ranges::all_of(reports, &Report::supported);
+}
+
 }  // namespace carrel::lab

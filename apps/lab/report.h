@@ -19,9 +19,16 @@
 
 namespace carrel::lab {
 
+enum class Scaling {
+  linear,
+  doublings,  // logarithmic, a tick at every power of two
+  decades,    // logarithmic, a tick at every power of ten
+};
+
 struct Axis {
   std::string label;
   std::string unit;  // may be empty for a plain count
+  Scaling scaling = Scaling::linear;
 };
 
 struct Point {
@@ -79,6 +86,19 @@ struct Report {
   std::vector<std::string> notes = {};
 
   // Every finding holds, and there is at least one.
+  [[nodiscard]] bool supported() const noexcept;
+};
+
+// What a run of several experiments gave.
+struct Results {
+  struct NotMeasured {
+    std::string name;
+    std::string why;
+  };
+  std::vector<Report> reports = {};
+  std::vector<NotMeasured> not_measured = {};
+
+  // Every claim is, and nothing went unmeasured.
   [[nodiscard]] bool supported() const noexcept;
 };
 

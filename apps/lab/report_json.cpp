@@ -1,6 +1,5 @@
 #include "lab/report_json.h"
 
-#include <algorithm>
 #include <boost/json.hpp>
 #include <utility>
 
@@ -75,12 +74,15 @@ json::object object_of(const Report& report) {
 
 }  // namespace
 
-std::string to_json(std::span<const Report> reports) {
+std::string to_json(const Results& results) {
   json::array experiments;
-  for (const Report& report : reports) experiments.push_back(object_of(report));
-  return json::serialize(
-      json::object{{"supported", std::ranges::all_of(reports, &Report::supported)},
-                   {"experiments", std::move(experiments)}});
+  for (const Report& report : results.reports) experiments.push_back(object_of(report));
+  json::array not_measured;
+  for (const Results::NotMeasured& one : results.not_measured)
+    not_measured.push_back({{"name", one.name}, {"why", one.why}});
+  return json::serialize(json::object{{"supported", results.supported()},
+                                      {"experiments", std::move(experiments)},
+                                      {"not_measured", std::move(not_measured)}});
 }
 
 }  // namespace carrel::lab

@@ -34,9 +34,11 @@ void plot(const Series& series, char letter, const Scale& x, const Scale& y,
     const Point& to = series.points[i];
     const int first = cell_of(x.position(from.x), kWidth);
     const int last = cell_of(x.position(to.x), kWidth);
+    const double start = y.position(from.y);
+    const double end = y.position(to.y);
     for (int column = first; column <= last; ++column) {
       const double share = last == first ? 1 : double(column - first) / double(last - first);
-      const int row = cell_of(y.position(from.y + share * (to.y - from.y)), kHeight);
+      const int row = cell_of(start + share * (end - start), kHeight);
       rows[static_cast<std::size_t>(kHeight - 1 - row)][static_cast<std::size_t>(column)] = letter;
     }
   }
@@ -66,7 +68,7 @@ std::string draw_for_terminal(const Chart& chart) {
     out += line + "\n";
   }
   out += fmt::format("{:>{}} +{:-<{}}\n", "", label_width, "", kWidth);
-  const std::string low = x.label(x.low());
+  const std::string low = x.label(x.ticks().front());
   out += fmt::format("{:>{}}  {}{:>{}}  {}\n", "", label_width, low, x.label(x.high()),
                      kWidth - static_cast<int>(low.size()), named(chart.x));
   for (std::size_t i = 0; i < chart.series.size(); ++i)

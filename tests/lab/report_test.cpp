@@ -70,9 +70,10 @@ TEST(Report, TextTellsTheVerdict) {
 }
 
 TEST(Report, JsonHasTheDocumentedFields) {
-  const std::array reports{sample()};
-  const auto root = boost::json::parse(to_json(reports));
+  Results results{.reports = {sample()}};
+  const auto root = boost::json::parse(to_json(results));
   EXPECT_EQ(root.at("supported"), true);
+  EXPECT_EQ(root.at("not_measured"), boost::json::array());
   const auto& experiment = root.at("experiments").at(0);
   EXPECT_EQ(experiment.at("name"), "sample");
   EXPECT_EQ(experiment.at("supported"), true);
@@ -84,6 +85,12 @@ TEST(Report, JsonHasTheDocumentedFields) {
   EXPECT_EQ(experiment.at("charts").at(0).at("file"), "sample-curve.svg");
   EXPECT_EQ(experiment.at("charts").at(0).at("series").at(0).at("points").at(1).at(1), 2.5);
   EXPECT_EQ(experiment.at("notes").at(0), "seed 1");
+
+  results.not_measured.push_back({"other", "no server"});
+  const auto with_gap = boost::json::parse(to_json(results));
+  EXPECT_EQ(with_gap.at("supported"), false);
+  EXPECT_EQ(with_gap.at("not_measured"),
+            boost::json::parse(R"([{"name":"other","why":"no server"}])"));
 }
 
 }  // namespace

@@ -31,6 +31,29 @@ TEST(Scale, NoiseBelowZeroDoesNotWidenTheAxis) {
   EXPECT_DOUBLE_EQ(y_scale_of(chart, 6).low(), 0);
 }
 
+TEST(Scale, LogarithmicScaleHasATickAtEveryPower) {
+  const Scale doublings(1, 64, Scaling::doublings);
+  EXPECT_EQ(doublings.ticks(), (std::vector<double>{1, 2, 4, 8, 16, 32, 64}));
+  EXPECT_DOUBLE_EQ(doublings.position(8), 0.5);
+  const Scale decades(0.7, 1000, Scaling::decades);
+  EXPECT_EQ(decades.ticks().size(), 5u);
+  EXPECT_EQ(decades.label(decades.ticks().front()), "0.1");
+  EXPECT_DOUBLE_EQ(decades.high(), 1000);
+  EXPECT_DOUBLE_EQ(decades.position(0), 0) << "zero has no place, and is drawn at the edge";
+  EXPECT_LT(Scale(4, 4, Scaling::doublings).low(), Scale(4, 4, Scaling::doublings).high());
+}
+
+TEST(Scale, ChartsChooseTheirScaling) {
+  const Chart chart{.file_name = "c",
+                    .title = "c",
+                    .x = {"threads", "", Scaling::doublings},
+                    .y = {"time", "ns", Scaling::decades},
+                    .series = {{"a", {{1, 0}, {2, 20}, {64, 500}}}}};
+  EXPECT_EQ(x_scale_of(chart, 3).ticks().size(), 7u);
+  EXPECT_DOUBLE_EQ(y_scale_of(chart, 3).low(), 10);
+  EXPECT_DOUBLE_EQ(y_scale_of(chart, 3).high(), 1000);
+}
+
 TEST(Scale, StandsForAnEmptyRange) {
   const Scale scale(0, 0, 5);
   EXPECT_LT(scale.low(), scale.high());
