@@ -12,10 +12,10 @@ namespace {
 using namespace std::chrono_literals;
 
 struct Example {
-  void by_reference(int, Connection&);
-  void by_pointer(const Connection*) const;
-  int nothing_of_it(int);
-  static Connection* as_a_result(int);
+  void by_reference(int, Connection&) {}
+  void by_pointer(const Connection*) const {}
+  int nothing_of_it(int number) { return number; }
+  static Connection* as_a_result(int) { return nullptr; }
 };
 
 TEST(Coupling, IsCountedFromParametersAndResults) {
