@@ -25,9 +25,11 @@ struct Stroke {
   std::string_view colour;
   std::string_view dashes;
 };
+// As many as the chart with the most curves has; then they begin anew.
 constexpr Stroke kStrokes[] = {
     {"#d55e00", "none"},     {"#0072b2", "none"}, {"#009e73", "8 3"}, {"#cc79a7", "2 3"},
-    {"#e69f00", "10 4 2 4"}, {"#56b4e9", "4 4"},  {"#000000", "1 4"},
+    {"#e69f00", "10 4 2 4"}, {"#56b4e9", "4 4"},  {"#000000", "1 4"}, {"#009e73", "none"},
+    {"#d55e00", "6 3"},      {"#0072b2", "2 2"},  {"#cc79a7", "9 3"}, {"#56b4e9", "none"},
 };
 
 std::string escaped(std::string_view text) {

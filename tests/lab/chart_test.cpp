@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -48,6 +49,16 @@ TEST(SvgChart, CurvesGoThroughTheirPoints) {
   // The plot's corners: left bottom and right top.
   EXPECT_NE(draw_as_svg(chart).find("points=\"78.0,348.0 728.0,48.0 \""), std::string::npos)
       << draw_as_svg(chart);
+}
+
+TEST(SvgChart, ADozenCurvesCanBeToldApart) {
+  Chart chart = sample();
+  chart.series.assign(12, {"curve", {{0, 0}, {1, 1}}});
+  std::set<std::string> strokes;
+  const std::string svg = draw_as_svg(chart);
+  for (auto at = svg.find("<polyline"); at != std::string::npos; at = svg.find("<polyline", at + 1))
+    strokes.insert(svg.substr(at, svg.find("points", at) - at));
+  EXPECT_EQ(strokes.size(), 12u);
 }
 
 TEST(TerminalChart, DrawsEverySeriesWithItsLetter) {
