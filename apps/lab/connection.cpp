@@ -14,14 +14,12 @@
 
 #include "carrel/base/error.h"
 #include "carrel/db/pool.h"
-#include "carrel/drivers/sqlite.h"
 #include "carrel/scope/boundary.h"
 #include "carrel/session/session.h"
+#include "lab/database.h"
 #include "lab/plain_pool.h"
-#include "lab/plain_sqlite.h"
 #include "lab/random_draws.h"
 #include "lab/shared_connection.h"
-#include "lab/temporary_folder.h"
 
 namespace carrel::lab {
 namespace {
@@ -117,10 +115,10 @@ class Service {
 class StaticService final : public Service {
  public:
   StaticService(const ConnectionOptions& options, Tally& tally, std::size_t requests,
-                const std::filesystem::path& file, ConnectionKeeping keeping)
+                const Database& database, ConnectionKeeping keeping)
       : Service(options, tally, requests),
         keeping_(keeping),
-        driver_(plain_sqlite_driver({.file = file, .round_trip = options.round_trip})),
+        driver_(database.several_writers(options.round_trip)),
         static_connection_(*driver_, keeping == ConnectionKeeping::forgotten_closed
                                          ? StaticConnection::Closing::forget_the_closed
                                          : StaticConnection::Closing::keep_the_closed) {}
@@ -157,9 +155,9 @@ class StaticService final : public Service {
 class BoundService final : public Service {
  public:
   BoundService(const ConnectionOptions& options, Tally& tally, std::size_t requests,
-               const std::filesystem::path& file)
+               const Database& database)
       : Service(options, tally, requests),
-        driver_(sqlite_driver({.file = file, .synchronous = SqliteSync::off})),
+        driver_(database.driver()),
         pool_({.name = "vouchers"}, *driver_),
         session_({.routes = {{.name = "vouchers", .pool = &pool_}}}) {}
 
@@ -207,15 +205,14 @@ Trial run_trial(ConnectionKeeping keeping, const ConnectionOptions& options,
   PlainPool pool(options.threads);
   const std::size_t part = options.requests / options.starts;
   for (std::size_t start = 0; start < options.starts; ++start) {
-    const TemporaryFolder folder;
-    const auto file = folder.path() / "vouchers.db";
-    const auto observer = plain_sqlite_driver({.file = file})->connect({});
+    const Database database(context.postgres);
+    const auto observer = database.several_writers()->connect({});
     observer->execute(kCreateTable, {});
     std::unique_ptr<Service> service;
     if (keeping == ConnectionKeeping::bound)
-      service = std::make_unique<BoundService>(options, trial.tally, part, file);
+      service = std::make_unique<BoundService>(options, trial.tally, part, database);
     else
-      service = std::make_unique<StaticService>(options, trial.tally, part, file, keeping);
+      service = std::make_unique<StaticService>(options, trial.tally, part, database, keeping);
     for (std::size_t i = 0; i < part; ++i) {
       RandomDraws draw(context.seed, static_cast<std::int64_t>(start * part + i));
       pool.post([&service, request = Request{static_cast<std::int64_t>(i),
@@ -289,7 +286,8 @@ Report run_connection(const ConnectionOptions& options, const Context& context) 
                              static_cast<double>(remedied.gone_wrong()), Relation::exactly, 0});
   report.findings.push_back({"connections opened beyond the pool's size, bound connection",
                              static_cast<double>(remedied.opened_twice), Relation::exactly, 0});
-  report.notes.push_back(fmt::format("seed {}", context.seed));
+  report.notes.push_back(
+      fmt::format("seed {}; {}", context.seed, Database::name_of(context.postgres)));
   return report;
 }
 

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "lab/report.h"
@@ -23,6 +24,8 @@ struct Context {
   std::function<void(std::string_view)> progress = [](std::string_view) {};
   // Where the Java twins lie; empty: they are not run. See jvm_twin.h.
   std::filesystem::path jvm_twins = {};
+  // A PostgreSQL server for those that can use one, as in database.h; empty: SQLite.
+  std::string postgres = {};
 };
 
 struct Experiment {

@@ -22,6 +22,7 @@ struct Arguments {
   std::filesystem::path out = "lab-out";
   std::filesystem::path jvm = CARREL_LAB_JVM_TWINS;  // of the source tree; set by CMakeLists.txt
   std::uint64_t seed = 1;
+  std::string postgres;
   bool json = false;
 };
 
@@ -46,6 +47,7 @@ int run(const Arguments& arguments) {
   return run_experiments(chosen(arguments.name),
                          {.charts = arguments.out,
                           .jvm_twins = arguments.jvm,
+                          .postgres = arguments.postgres,
                           .seed = arguments.seed,
                           .output = arguments.json ? Output::json : Output::text},
                          std::cout, std::cerr);
@@ -75,6 +77,9 @@ void add_lab_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--seed", arguments->seed, "For what happens at random")
       ->capture_default_str();
+  command->add_option("--postgres", arguments->postgres,
+                      "A server for connection, split and utilisation, instead of SQLite files: "
+                      "postgresql://user:password@host:port/database");
   command->add_flag("--json", arguments->json, "Print the measurements as JSON and nothing else");
   command->callback([arguments] {
     if (const int status = run_and_explain(*arguments); status != 0)

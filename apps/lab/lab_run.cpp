@@ -76,7 +76,8 @@ class Run {
   Report measure(const Experiment& experiment) {
     return experiment.run({.seed = options_.seed,
                            .progress = [&](std::string_view what) { say(experiment, what); },
-                           .jvm_twins = options_.jvm_twins});
+                           .jvm_twins = options_.jvm_twins,
+                           .postgres = options_.postgres});
   }
 
   void show(const Report& report) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <iosfwd>
 #include <span>
+#include <string>
 
 #include "lab/experiment.h"
 
@@ -23,6 +24,7 @@ enum class Output { text, json };
 struct RunOptions {
   std::filesystem::path charts = "lab-out";  // folder for the SVG files; made if missing
   std::filesystem::path jvm_twins = {};      // empty: they are not run
+  std::string postgres = {};                 // a server; empty: SQLite
   std::uint64_t seed = 1;
   Output output = Output::text;
 };

@@ -13,14 +13,12 @@
 
 #include "carrel/base/error.h"
 #include "carrel/db/pool.h"
-#include "carrel/drivers/sqlite.h"
 #include "carrel/scope/boundary.h"
 #include "carrel/session/session.h"
+#include "lab/database.h"
 #include "lab/plain_connections.h"
 #include "lab/plain_pool.h"
-#include "lab/plain_sqlite.h"
 #include "lab/random_draws.h"
-#include "lab/temporary_folder.h"
 
 namespace carrel::lab {
 namespace {
@@ -75,8 +73,8 @@ class Bank {
 // begin(), execute(), commit() and rollback() of a data access layer that borrows in each of them.
 class SplitBank final : public Bank {
  public:
-  SplitBank(const std::filesystem::path& file, std::size_t connections)
-      : driver_(plain_sqlite_driver({.file = file})), connections_(*driver_, connections) {}
+  SplitBank(const Database& database, std::size_t connections)
+      : driver_(database.several_writers()), connections_(*driver_, connections) {}
 
   void run(const Transfer& transfer) override {
     std::set<const Connection*> met;
@@ -119,8 +117,8 @@ bool rolls_back(const Answer& answer) {
 
 class BoundBank final : public Bank {
  public:
-  explicit BoundBank(const std::filesystem::path& file)
-      : driver_(sqlite_driver({.file = file, .synchronous = SqliteSync::off})),
+  explicit BoundBank(const Database& database)
+      : driver_(database.driver()),
         pool_({.name = "bank"}, *driver_),
         session_({.routes = {{.name = "bank", .pool = &pool_}}}) {}
 
@@ -191,15 +189,14 @@ struct Trial {
 
 Trial run_trial(Borrowing borrowing, const SplitOptions& options, const Context& context) {
   context.progress(fmt::format("{} transfers, {}", options.transfers, describe(borrowing)));
-  const TemporaryFolder folder;
-  const auto file = folder.path() / "bank.db";
-  const auto auditor = plain_sqlite_driver({.file = file})->connect({});
+  const Database database(context.postgres);
+  const auto auditor = database.several_writers()->connect({});
   auditor->execute(kCreateTable, {});
   std::unique_ptr<Bank> bank;
   if (borrowing == Borrowing::each_call_borrows)
-    bank = std::make_unique<SplitBank>(file, options.connections);
+    bank = std::make_unique<SplitBank>(database, options.connections);
   else
-    bank = std::make_unique<BoundBank>(file);
+    bank = std::make_unique<BoundBank>(database);
 
   Trial trial{.borrowing = borrowing,
               .left_over_time = {std::string(describe(borrowing)), {{0, 0}}}};
@@ -274,7 +271,8 @@ Report run_split(const SplitOptions& options, const Context& context) {
   add("sum of all money, one transaction", remedied.books.sum, Relation::exactly, 0);
   add("connections that one transfer met, one transaction", remedied.connections, Relation::exactly,
       1);
-  report.notes.push_back(fmt::format("seed {}", context.seed));
+  report.notes.push_back(
+      fmt::format("seed {}; {}", context.seed, Database::name_of(context.postgres)));
   return report;
 }
 

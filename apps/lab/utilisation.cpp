@@ -18,8 +18,7 @@
 #include "carrel/scope/boundary.h"
 #include "carrel/session/session.h"
 #include "lab/closed_loop.h"
-#include "lab/plain_sqlite.h"
-#include "lab/temporary_folder.h"
+#include "lab/database.h"
 
 namespace carrel::lab {
 namespace {
@@ -30,7 +29,6 @@ constexpr double kGainMin = 3;          // requests a second, borrowed over held
 constexpr double kIdleOfHeldMin = 0.6;  // four fifths, and room for a busy machine
 constexpr double kIdleOfBorrowedMax = 0.3;
 constexpr int kStatements = 2;  // of a request
-constexpr std::string_view kStatement = "select balance from account where id = $1";
 
 std::string_view describe(ConnectionUse use) {
   switch (use) {
@@ -46,10 +44,28 @@ std::string_view describe(ConnectionUse use) {
   return "?";
 }
 
+// Takes options.statement: where a server answers it sleeps there, else the connection does.
+std::string statement_for(const Database& database, const UtilisationOptions& options) {
+  if (!database.has_server()) return "select balance from account where id = $1";
+  return fmt::format("select balance from account, pg_sleep({}) where id = $1",
+                     std::chrono::duration<double>(options.statement).count());
+}
+
+// The database's side of the experiment.
+struct Backend {
+  Backend(const Database& database, const UtilisationOptions& options)
+      : driver(database.several_writers(options.statement)),
+        statement(statement_for(database, options)) {}
+
+  const std::unique_ptr<Driver> driver;
+  const std::string statement;
+};
+
 // One way to use connections. What else a request does is the same for all.
 class Service {
  public:
-  explicit Service(const UtilisationOptions& options) : options_(options) {}
+  Service(const UtilisationOptions& options, const Backend& backend)
+      : options_(options), backend_(backend) {}
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
   virtual ~Service() = default;
@@ -62,28 +78,27 @@ class Service {
  protected:
   void request_on(Connection& connection) const {
     for (int i = 0; i < kStatements; ++i) {
-      static_cast<void>(connection.execute(kStatement, std::array{Value(1)}));
+      static_cast<void>(connection.execute(backend_.statement, std::array{Value(1)}));
       wait_for_something_else();
     }
   }
   void wait_for_something_else() const { std::this_thread::sleep_for(options_.elsewhere); }
 
   const UtilisationOptions& options_;
+  const Backend& backend_;
 };
 
 class ConnectingService final : public Service {
  public:
-  ConnectingService(const UtilisationOptions& options, Driver& driver)
-      : Service(options),
-        driver_(driver),
-        free_places_(static_cast<std::ptrdiff_t>(options.connections)) {}
+  ConnectingService(const UtilisationOptions& options, const Backend& backend)
+      : Service(options, backend), free_places_(static_cast<std::ptrdiff_t>(options.connections)) {}
 
   void serve(std::size_t) override {
     // The server takes no more connections than that; who comes later waits outside.
     if (!free_places_.try_acquire_for(options_.patience))
       throw Error("lab.too_many_connections", "the server takes no more connections");
     const Place place(free_places_);
-    const auto connection = driver_.connect({});
+    const auto connection = backend_.driver->connect({});
     const auto connected = SteadyClock::now();
     connection->start_measuring();
     request_on(*connection);
@@ -109,7 +124,6 @@ class ConnectingService final : public Service {
     std::counting_semaphore<>& places_;
   };
 
-  Driver& driver_;
   std::counting_semaphore<> free_places_;
   std::atomic<std::int64_t> busy_ns_{0};
   std::atomic<std::int64_t> held_ns_{0};
@@ -117,13 +131,11 @@ class ConnectingService final : public Service {
 
 class PooledService : public Service {
  public:
-  PooledService(const UtilisationOptions& options, Driver& driver)
-      : Service(options),
-        pool_({.name = "accounts",
-               .size_max = options.connections,
-               .acquire_max = options.patience,
-               .size_min = options.connections},
-              driver) {}
+  PooledService(const UtilisationOptions& options, const Backend& backend)
+      : Service(options, backend),
+        pool_(
+            {.name = "accounts", .size_max = options.connections, .size_min = options.connections},
+            *backend.driver) {}
 
   // Those of the connections that were used: of the others the pool has no sample.
   [[nodiscard]] std::vector<double> idle_shares() const override {
@@ -134,17 +146,21 @@ class PooledService : public Service {
   }
 
  protected:
+  Pool::Lease borrow() {
+    return pool_.borrow({.deadline = SteadyClock::now() + options_.patience});
+  }
+
   Pool pool_;
 };
 
 class ThreadBoundService final : public PooledService {
  public:
-  ThreadBoundService(const UtilisationOptions& options, Driver& driver, std::size_t threads)
-      : PooledService(options, driver), of_thread_(threads) {}
+  ThreadBoundService(const UtilisationOptions& options, const Backend& backend, std::size_t threads)
+      : PooledService(options, backend), of_thread_(threads) {}
 
   void serve(std::size_t thread) override {
     Pool::Lease& connection = of_thread_[thread];
-    if (!connection) connection = pool_.borrow();
+    if (!connection) connection = borrow();
     request_on(*connection);
   }
   void end_thread(std::size_t thread) override { of_thread_[thread].release(); }
@@ -156,19 +172,20 @@ class ThreadBoundService final : public PooledService {
 class HoldingService final : public PooledService {
  public:
   using PooledService::PooledService;
-  void serve(std::size_t) override { request_on(*pool_.borrow()); }
+  void serve(std::size_t) override { request_on(*borrow()); }
 };
 
 class BorrowingService final : public PooledService {
  public:
-  BorrowingService(const UtilisationOptions& options, Driver& driver)
-      : PooledService(options, driver),
+  BorrowingService(const UtilisationOptions& options, const Backend& backend)
+      : PooledService(options, backend),
         session_({.routes = {{.name = "accounts", .pool = &pool_}}}) {}
 
   void serve(std::size_t) override {
-    boundary_.run({.name = "GET /balance"}, [&] {
+    const auto time = kStatements * (options_.statement + options_.elsewhere) + options_.patience;
+    boundary_.run({.name = "GET /balance", .deadline = SteadyClock::now() + time}, [&] {
       for (int i = 0; i < kStatements; ++i) {
-        static_cast<void>(session_.execute(kStatement, 1));
+        static_cast<void>(session_.execute(backend_.statement, 1));
         wait_for_something_else();
       }
     });
@@ -180,18 +197,18 @@ class BorrowingService final : public PooledService {
 };
 
 std::unique_ptr<Service> make_service(ConnectionUse use, const UtilisationOptions& options,
-                                      Driver& driver, std::size_t threads) {
+                                      const Backend& backend, std::size_t threads) {
   switch (use) {
     case ConnectionUse::connect_each:
-      return std::make_unique<ConnectingService>(options, driver);
+      return std::make_unique<ConnectingService>(options, backend);
     case ConnectionUse::bound_to_thread:
-      return std::make_unique<ThreadBoundService>(options, driver, threads);
+      return std::make_unique<ThreadBoundService>(options, backend, threads);
     case ConnectionUse::held_for_request:
-      return std::make_unique<HoldingService>(options, driver);
+      return std::make_unique<HoldingService>(options, backend);
     case ConnectionUse::borrowed_while_used:
       break;
   }
-  return std::make_unique<BorrowingService>(options, driver);
+  return std::make_unique<BorrowingService>(options, backend);
 }
 
 struct Trial {
@@ -206,12 +223,12 @@ struct Trial {
   }
 };
 
-Trial run_trial(ConnectionUse use, const UtilisationOptions& options, Driver& driver,
+Trial run_trial(ConnectionUse use, const UtilisationOptions& options, const Backend& backend,
                 const Context& context) {
   Trial trial{.use = use, .rate_by_threads = {std::string(describe(use)), {}}};
   for (const std::size_t threads : options.threads) {
     context.progress(fmt::format("{} threads, connection {}", threads, describe(use)));
-    const auto service = make_service(use, options, driver, threads);
+    const auto service = make_service(use, options, backend, threads);
     trial.busiest = run_closed_loop(
         threads, options.stretch, [&](std::size_t thread) { service->serve(thread); },
         [&](std::size_t thread) { service->end_thread(thread); });
@@ -251,18 +268,17 @@ void add_tables(const std::array<Trial, 4>& trials, const UtilisationOptions& op
 }  // namespace
 
 Report run_utilisation(const UtilisationOptions& options, const Context& context) {
-  const TemporaryFolder folder;
-  const auto file = folder.path() / "accounts.db";
+  const Database database(context.postgres);
   {
-    const auto connection = plain_sqlite_driver({.file = file})->connect({});
+    const auto connection = database.several_writers()->connect({});
     connection->execute("create table account (id integer primary key, balance integer)", {});
     connection->execute("insert into account values (1, 100)", {});
   }
-  const auto driver = plain_sqlite_driver({.file = file, .round_trip = options.statement});
-  const std::array trials{run_trial(ConnectionUse::connect_each, options, *driver, context),
-                          run_trial(ConnectionUse::bound_to_thread, options, *driver, context),
-                          run_trial(ConnectionUse::held_for_request, options, *driver, context),
-                          run_trial(options.remedy, options, *driver, context)};
+  const Backend backend(database, options);
+  const std::array trials{run_trial(ConnectionUse::connect_each, options, backend, context),
+                          run_trial(ConnectionUse::bound_to_thread, options, backend, context),
+                          run_trial(ConnectionUse::held_for_request, options, backend, context),
+                          run_trial(options.remedy, options, backend, context)};
   const auto& [connecting, thread_bound, held, remedied] = trials;
 
   Report report{.name = "utilisation",
@@ -295,6 +311,7 @@ Report run_utilisation(const UtilisationOptions& options, const Context& context
       {"idle while on loan, borrowed while used", 100 * remedied.idle_share(), Relation::below,
        100 * kIdleOfBorrowedMax, "%"},
   };
+  report.notes.emplace_back(Database::name_of(context.postgres));
   return report;
 }
 
