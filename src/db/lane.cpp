@@ -1,19 +1,45 @@
 #include "db/lane.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "carrel/base/assert.h"
 
 namespace carrel::db {
 
+// Slot i has bit i / word_count_ of word i % word_count_.
 Lane::Lane(std::size_t size, std::size_t connecting_max)
     : size_(size),
-      word_count_((size + kBits - 1) / kBits),
+      word_count_(std::max(std::min(size, kWords), (size + kBits - 1) / kBits)),
       connecting_max_(connecting_max == 0 ? 1 : connecting_max),
-      slots_(std::make_unique<Slot[]>(size)),
-      words_(std::make_unique<Word[]>(word_count_)) {
+      words_(std::make_unique<Word[]>(word_count_)),
+      slots_(std::make_unique<Slot[]>(size)) {
+  for (std::size_t i = 0; i < size; ++i) {
+    slots_[i].word = &words_[i % word_count_].value;
+    slots_[i].bit = std::uint64_t{1} << (i / word_count_);
+    slots_[i].lane = this;
+    slots_[i].index = static_cast<std::uint32_t>(i);
+  }
   // Lowest first: taken from the back.
   for (std::size_t i = size; i-- > 0;) empty_.push_back(static_cast<std::uint32_t>(i));
+}
+
+Slot& Lane::slot_at(std::size_t word, std::uint64_t bit) noexcept {
+  return slots_[static_cast<std::size_t>(std::countr_zero(bit)) * word_count_ + word];
+}
+
+Slot* Lane::try_take_any() noexcept {
+  for (std::size_t w = 0; w < word_count_; ++w) {
+    auto seen = words_[w].value.load(std::memory_order_relaxed);
+    while (seen != 0 && (seen & kWaiting) == 0) {
+      const auto bit = seen & (~seen + 1);  // the lowest
+      // Acquire: as in try_take().
+      if (words_[w].value.compare_exchange_weak(seen, seen & ~bit, std::memory_order_acquire,
+                                                std::memory_order_relaxed))
+        return &slot_at(w, bit);
+    }
+  }
+  return nullptr;
 }
 
 void Lane::mark_waiting_locked() noexcept {
@@ -33,22 +59,11 @@ std::optional<std::uint32_t> Lane::take_idle_locked() noexcept {
   for (std::size_t w = 0; w < word_count_; ++w) {
     const auto idle = words_[w].value.load(std::memory_order_acquire) & ~kWaiting;
     if (idle == 0) continue;
-    words_[w].value.fetch_and(~(idle & (~idle + 1)), std::memory_order_acq_rel);
-    return static_cast<std::uint32_t>(w * kBits + static_cast<std::size_t>(std::countr_zero(idle)));
+    const auto bit = idle & (~idle + 1);
+    words_[w].value.fetch_and(~bit, std::memory_order_acq_rel);
+    return slot_at(w, bit).index;
   }
   return std::nullopt;
-}
-
-bool Lane::try_take_this(std::uint32_t slot) noexcept {
-  auto& word = words_[slot / kBits].value;
-  const auto bit = std::uint64_t{1} << (slot % kBits);
-  auto seen = word.load(std::memory_order_relaxed);
-  while ((seen & kWaiting) == 0 && (seen & bit) != 0) {
-    if (word.compare_exchange_weak(seen, seen & ~bit, std::memory_order_acquire,
-                                   std::memory_order_relaxed))
-      return true;
-  }
-  return false;
 }
 
 void Lane::append_locked(Waiter& waiter) noexcept {
@@ -167,8 +182,7 @@ bool Lane::put_in_line(std::uint32_t slot) noexcept {
     if (head_ != nullptr) {
       next = grant_locked(Grant::connected, slot);
     } else {
-      words_[slot / kBits].value.fetch_or(std::uint64_t{1} << (slot % kBits),
-                                          std::memory_order_acq_rel);
+      slots_[slot].word->fetch_or(slots_[slot].bit, std::memory_order_acq_rel);
     }
   }
   if (next != nullptr) next->parker.unpark();

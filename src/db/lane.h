@@ -1,10 +1,14 @@
 // Lane: the slots of one kind in a pool, and the line of those who wait for one.
 //
 // Each slot is idle (its bit is set in a word), held by somebody, or empty (no connection in it).
-// While nobody waits, taking and putting an idle slot are one compare-and-swap on the word. The top
+// While nobody waits, taking and putting an idle slot are one compare-and-swap on its word. The top
 // bit of every word says that somebody waits: then every take and put goes through the mutex, takes
 // line up, and a put hands its slot to the head of the line. Nobody can overtake, since no bit is
 // set while anybody waits.
+//
+// The slots are dealt out over several words, each in a cache line of its own: threads that each
+// use their own last slot again then share no line. Few enough words that marking them all is
+// cheap.
 //
 // Empty slots go to the head of the line as well: that waiter then opens the connection itself. At
 // most `connecting_max` do so at a time.
@@ -57,25 +61,19 @@ class Lane {
   [[nodiscard]] Slot& slot(std::size_t index) noexcept { return slots_[index]; }
   [[nodiscard]] const Slot& slot(std::size_t index) const noexcept { return slots_[index]; }
 
-  // Without waiting and without a lock; `preferred` first. Nothing when none is idle or any waits.
-  [[nodiscard]] std::optional<std::uint32_t> try_take(std::uint32_t preferred) noexcept {
-    const std::size_t home = preferred < size_ ? preferred / kBits : 0;
-    for (std::size_t i = 0; i < word_count_; ++i) {
-      const std::size_t w = home + i < word_count_ ? home + i : home + i - word_count_;
-      auto word = words_[w].value.load(std::memory_order_relaxed);
-      while (word != 0 && (word & kWaiting) == 0) {
-        const auto own = std::uint64_t{1} << (preferred % kBits);
-        const auto bit = i == 0 && (word & own) != 0 ? own : word & (~word + 1);
-        if (words_[w].value.compare_exchange_weak(word, word & ~bit, std::memory_order_acquire,
-                                                  std::memory_order_relaxed))
-          return static_cast<std::uint32_t>(w * kBits) +
-                 static_cast<std::uint32_t>(__builtin_ctzll(bit));
-      }
+  // Without waiting and without a lock: exactly this one, if it is idle and nobody waits.
+  [[nodiscard]] static bool try_take(Slot& slot) noexcept {
+    auto seen = slot.word->load(std::memory_order_relaxed);
+    while ((seen & kWaiting) == 0 && (seen & slot.bit) != 0) {
+      // Acquire: what the last holder did to the connection is ours to see.
+      if (slot.word->compare_exchange_weak(seen, seen & ~slot.bit, std::memory_order_acquire,
+                                           std::memory_order_relaxed))
+        return true;
     }
-    return std::nullopt;
+    return false;
   }
-  // Exactly this one, if it is idle and nobody waits.
-  [[nodiscard]] bool try_take_this(std::uint32_t slot) noexcept;
+  // The same for any; nothing when none is idle or anybody waits.
+  [[nodiscard]] Slot* try_take_any() noexcept;
 
   // In line. `holder` may be null: a lease that may move between threads. `label` names the holder
   // where its wait must be told to others.
@@ -83,15 +81,15 @@ class Lane {
 
   // Gives back a connected slot. False: the lane is closed, so close the connection and
   // put_empty().
-  [[nodiscard]] bool put(std::uint32_t slot) noexcept {
-    auto& word = words_[slot / kBits].value;
-    auto seen = word.load(std::memory_order_relaxed);
+  [[nodiscard]] static bool put(Slot& slot) noexcept {
+    auto seen = slot.word->load(std::memory_order_relaxed);
     while ((seen & kWaiting) == 0) {
-      if (word.compare_exchange_weak(seen, seen | std::uint64_t{1} << (slot % kBits),
-                                     std::memory_order_release, std::memory_order_relaxed))
+      // Release: the next holder sees what was done to the connection.
+      if (slot.word->compare_exchange_weak(seen, seen | slot.bit, std::memory_order_release,
+                                           std::memory_order_relaxed))
         return true;
     }
-    return put_in_line(slot);
+    return slot.lane->put_in_line(slot.index);
   }
 
   enum class Was : std::uint8_t { connected, connecting };
@@ -114,6 +112,8 @@ class Lane {
  private:
   static constexpr std::size_t kBits = 63;
   static constexpr std::uint64_t kWaiting = std::uint64_t{1} << kBits;
+  // As many threads as this use one pool without sharing a line; more do so by chance only.
+  static constexpr std::size_t kWords = 8;
 
   struct Waiter {
     Parker parker;
@@ -130,6 +130,7 @@ class Lane {
 
   [[nodiscard]] bool put_in_line(std::uint32_t slot) noexcept;
   [[nodiscard]] std::optional<Acquired> take_or_line_up(Waiter& waiter);
+  [[nodiscard]] Slot& slot_at(std::size_t word, std::uint64_t bit) noexcept;
   [[nodiscard]] std::optional<std::uint32_t> take_idle_locked() noexcept;
   [[nodiscard]] bool may_connect_locked() const noexcept {
     return !empty_.empty() && connecting_ < connecting_max_;
@@ -147,8 +148,8 @@ class Lane {
   const std::size_t size_;
   const std::size_t word_count_;
   const std::size_t connecting_max_;
-  const std::unique_ptr<Slot[]> slots_;
   const std::unique_ptr<Word[]> words_;
+  const std::unique_ptr<Slot[]> slots_;
 
   mutable std::mutex mutex_;  // the members down to connecting_ are guarded by mutex_
   Waiter* head_ = nullptr;

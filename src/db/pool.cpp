@@ -39,7 +39,6 @@ const Driver::Traits& Pool::traits() const noexcept {
 Pool::Lease::Lease(Lease&& other) noexcept
     : core_(std::exchange(other.core_, nullptr)),
       connection_(std::exchange(other.connection_, nullptr)),
-      lane_(other.lane_),
       slot_(other.slot_) {}
 
 Pool::Lease& Pool::Lease::operator=(Lease&& other) noexcept {
@@ -47,7 +46,6 @@ Pool::Lease& Pool::Lease::operator=(Lease&& other) noexcept {
   release();
   core_ = std::exchange(other.core_, nullptr);
   connection_ = std::exchange(other.connection_, nullptr);
-  lane_ = other.lane_;
   slot_ = other.slot_;
   return *this;
 }
@@ -60,7 +58,7 @@ Connection* Pool::Lease::operator->() const {
 void Pool::Lease::release() noexcept {
   if (connection_ == nullptr) return;
   connection_ = nullptr;
-  std::exchange(core_, nullptr)->give_back(lane_, slot_);
+  std::exchange(core_, nullptr)->give_back(*slot_);
 }
 
 }  // namespace carrel

@@ -12,31 +12,10 @@
 namespace carrel {
 namespace {
 
-// The slot that this thread used last in a pool: its statements are prepared and its memory is
-// near. Only a hint, so a clash of two pools or a pool that is gone costs nothing but the hint.
-class Hints {
- public:
-  static std::uint32_t& of(std::uint64_t lane_id) noexcept {
-    thread_local std::array<Entry, kEntries> entries{};
-    auto& entry = entries[lane_id % kEntries];
-    if (entry.lane_id != lane_id) entry = {lane_id, 0};
-    return entry.slot;
-  }
-
- private:
-  static constexpr std::size_t kEntries = 16;
-  struct Entry {
-    std::uint64_t lane_id = 0;
-    std::uint32_t slot = 0;
-  };
-};
-
 std::uint64_t next_pool_id() noexcept {
   static std::atomic<std::uint64_t> next{1};
   return next.fetch_add(1, std::memory_order_relaxed) * 2;  // two lanes each
 }
-
-constexpr std::uint64_t kBorrowsPerSample = 64;
 
 bool is_set(std::chrono::milliseconds time) noexcept {
   return time.count() > 0;
@@ -50,6 +29,7 @@ Pool::Core::Core(PoolOptions options, Driver& driver)
       traits_(driver.traits()),
       id_(next_pool_id()),
       keeps_time_(traits_.remote || is_set(options_.leak_after)),
+      reports_leaks_(is_set(options_.leak_after)),
       jitter_state_(id_ * 0x9e3779b97f4a7c15) {
   const std::size_t size = options_.size_max == 0 ? traits_.pool_size_default : options_.size_max;
   if (const auto limit = driver_.connections_max(); limit && size > *limit) {
@@ -70,7 +50,7 @@ Pool::Core::Core(PoolOptions options, Driver& driver)
       connect(0, *slot, deadline);
       opened.push_back(*slot);
     }
-    for (const auto slot : opened) static_cast<void>(lanes_[0]->put(slot));
+    for (const auto slot : opened) static_cast<void>(db::Lane::put(lanes_[0]->slot(slot)));
   }
   if (keeps_time_ && is_set(options_.maintain_every))
     maintenance_ = std::thread([this] { run_maintenance(); });
@@ -87,60 +67,37 @@ Pool::Core::~Core() {
   CARREL_ASSERT(all_back, "pool '" + options_.name + "' destroyed with connections still borrowed");
 }
 
-std::uint32_t Pool::Core::lane_for(Access access) const noexcept {
-  return access == Access::read_only && lanes_.size() > 1 ? 1 : 0;
-}
-
 Clock::Steady Pool::Core::deadline_of(const BorrowOptions& options) const noexcept {
   return std::min(options.deadline, Clock::Steady::clock::now() + options_.acquire_max);
 }
 
-Pool::Lease Pool::Core::borrow(const BorrowOptions& options) {
-  const auto lane_index = lane_for(options.access);
-  auto& lane = *lanes_[lane_index];
-  auto& hint = Hints::of(id_ + lane_index);
-  db::Holder* holder = options.stays_on_thread ? &db::Holder::of_this_thread() : nullptr;
-
-  const auto idle = lane.try_take(hint);
-  std::uint32_t index = idle ? *idle : acquire(lane_index, options, holder).slot;
-  while (traits_.remote && !is_alive(lane.slot(index), options)) {
-    close_connection(lane_index, index, Closed::invalid);
-    lane.put_empty(index, db::Lane::Was::connected);
-    index = acquire(lane_index, options, holder).slot;
-  }
-
-  auto& slot = lane.slot(index);
-  if (holder != nullptr) {
-    ++holder->held;
-    slot.holder.store(holder, std::memory_order_release);
-  }
-  if (db::count_up(slot.borrowed) % kBorrowsPerSample == 0) [[unlikely]] {
-    slot.measured_since = Clock::Steady::clock::now();
-    slot.connection->start_measuring();
-  }
-  if (is_set(options_.leak_after)) note_borrowed(slot);
-  hint = index;
-
-  Lease lease;
-  lease.core_ = this;
-  lease.connection_ = slot.connection.get();
-  lease.lane_ = lane_index;
-  lease.slot_ = index;
-  return lease;
+db::Slot& Pool::Core::take_another(std::uint32_t lane, const BorrowOptions& options) {
+  db::Slot* idle = lanes_[lane]->try_take_any();
+  return idle != nullptr ? *idle : acquire(lane, options);
 }
 
-db::Acquired Pool::Core::acquire(std::uint32_t lane_index, const BorrowOptions& options,
-                                 db::Holder* holder) {
+db::Slot& Pool::Core::acquire(std::uint32_t lane_index, const BorrowOptions& options) {
+  auto& lane = *lanes_[lane_index];
+  db::Holder* holder = options.stays_on_thread ? &db::Holder::of_this_thread() : nullptr;
   const auto deadline = deadline_of(options);
   const bool may_hold = holder != nullptr && holder->held > 0 && options_.label;
   const auto label = may_hold ? options_.label() : std::string_view();
-  auto acquired = lanes_[lane_index]->take(deadline, holder, label);
+  const auto acquired = lane.take(deadline, holder, label);
   if (acquired.grant == db::Grant::empty) {
     connect(lane_index, acquired.slot, deadline);
   } else if (acquired.grant != db::Grant::connected) {
     throw_not_granted(acquired);
   }
-  return acquired;
+  return lane.slot(acquired.slot);
+}
+
+db::Slot& Pool::Core::proven(db::Slot& slot, std::uint32_t lane, const BorrowOptions& options) {
+  db::Slot* candidate = &slot;
+  while (has_idled(*candidate) && !is_alive(*candidate, options)) {
+    retire(*candidate, Closed::invalid);
+    candidate = &acquire(lane, options);
+  }
+  return *candidate;
 }
 
 void Pool::Core::throw_not_granted(const db::Acquired& acquired) {
@@ -224,64 +181,50 @@ std::chrono::nanoseconds Pool::Core::life_with_jitter() noexcept {
 }
 
 // A sign of life is asked for only after idling: a connection that just worked need not be asked.
-bool Pool::Core::is_alive(db::Slot& slot, const BorrowOptions& options) noexcept {
+bool Pool::Core::has_idled(const db::Slot& slot) const noexcept {
   const auto idle_since =
       Clock::Steady(Clock::Steady::duration(slot.idle_since.load(std::memory_order_relaxed)));
-  if (db::coarse_now(*options_.clock) - idle_since < options_.validate_after) return true;
+  return db::coarse_now(*options_.clock) - idle_since >= options_.validate_after;
+}
+
+bool Pool::Core::is_alive(db::Slot& slot, const BorrowOptions& options) noexcept {
   slot.connection->set_deadline(deadline_of(options));
   const bool alive = slot.connection->validate();
   slot.connection->set_deadline(kNoDeadline);
   return alive;
 }
 
-void Pool::Core::note_utilisation(db::Slot& slot) noexcept {
+bool Pool::Core::still_young(db::Slot& slot) const noexcept {
+  const auto now = db::coarse_now(*options_.clock);
+  slot.idle_since.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+  return now < slot.expires;
+}
+
+void Pool::Core::begin_sample(db::Slot& slot) noexcept {
+  slot.measured_since = Clock::Steady::clock::now();
+  slot.connection->start_measuring();
+}
+
+void Pool::Core::end_sample(db::Slot& slot) noexcept {
   const auto held = Clock::Steady::clock::now() - std::exchange(slot.measured_since, {});
   slot.busy_ns.fetch_add(slot.connection->stop_measuring().count(), std::memory_order_relaxed);
   slot.sampled_ns.fetch_add(held.count(), std::memory_order_relaxed);
 }
 
-void Pool::Core::close_connection(std::uint32_t lane_index, std::uint32_t index,
-                                  Closed why) noexcept {
-  lanes_[lane_index]->slot(index).connection.reset();
+void Pool::Core::close_connection(db::Slot& slot, Closed why) noexcept {
+  slot.connection.reset();
   closed_[static_cast<std::size_t>(why)].fetch_add(1, std::memory_order_relaxed);
 }
 
-void Pool::Core::give_back(std::uint32_t lane_index, std::uint32_t index) noexcept {
-  auto& lane = *lanes_[lane_index];
-  auto& slot = lane.slot(index);
-  auto& connection = *slot.connection;
-  if (connection.deadline() != kNoDeadline) connection.set_deadline(kNoDeadline);
-  if (slot.measured_since != Clock::Steady()) [[unlikely]]
-    note_utilisation(slot);
-  const bool good = connection.reset() && !connection.broken();
-  bool too_old = false;
-  if (keeps_time_) {
-    const auto now = db::coarse_now(*options_.clock);
-    slot.idle_since.store(now.time_since_epoch().count(), std::memory_order_relaxed);
-    too_old = now >= slot.expires;
-  }
-  if (is_set(options_.leak_after)) note_returned(slot);
-  // The connection is closed before the holder lets go, so that the total never exceeds the size.
-  if (!good || too_old) close_connection(lane_index, index, good ? Closed::life : Closed::broken);
-  if (db::Holder* holder = slot.holder.load(std::memory_order_relaxed); holder != nullptr) {
-    CARREL_ASSERT(holder == &db::Holder::of_this_thread(),
-                  "a lease that was to stay on its thread was returned by another");
-    --holder->held;
-    slot.holder.store(nullptr, std::memory_order_release);
-  }
-  if (slot.connection) {
-    if (lane.put(index)) return;
-    close_connection(lane_index, index, Closed::drained);
-  }
-  lane.put_empty(index, db::Lane::Was::connected);
+// Closed before it is put back, so that the total never exceeds the size.
+void Pool::Core::retire(db::Slot& slot, Closed why) noexcept {
+  close_connection(slot, why);
+  slot.lane->put_empty(slot.index, db::Lane::Was::connected);
 }
 
 bool Pool::Core::drain(Clock::Steady deadline) {
   for (auto lane = lanes_.size(); lane-- > 0;) {  // readers first: the writer leaves a clean file
-    for (const auto slot : lanes_[lane]->close()) {
-      close_connection(static_cast<std::uint32_t>(lane), slot, Closed::drained);
-      lanes_[lane]->put_empty(slot, db::Lane::Was::connected);
-    }
+    for (const auto slot : lanes_[lane]->close()) retire(lanes_[lane]->slot(slot), Closed::drained);
   }
   bool all_back = true;
   for (auto& lane : lanes_) all_back = lane->wait_until_empty(deadline) && all_back;

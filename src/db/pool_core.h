@@ -1,6 +1,7 @@
 // Pool::Core: what stands behind a Pool.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "carrel/base/assert.h"
 #include "carrel/db/pool.h"
 #include "db/lane.h"
 
@@ -22,7 +24,7 @@ class Pool::Core {
   ~Core();
 
   [[nodiscard]] Lease borrow(const BorrowOptions& options);
-  void give_back(std::uint32_t lane, std::uint32_t slot) noexcept;
+  void give_back(db::Slot& slot) noexcept;
   bool drain(Clock::Steady deadline);
   void maintain();
   [[nodiscard]] PoolStats stats() const;
@@ -32,18 +34,28 @@ class Pool::Core {
 
  private:
   enum class Closed : std::uint8_t { broken, idle, life, invalid, drained };
+  static constexpr std::uint64_t kBorrowsPerSample = 64;
 
-  [[nodiscard]] std::uint32_t lane_for(Access access) const noexcept;
+  [[nodiscard]] std::uint32_t lane_for(Access access) const noexcept {
+    return access == Access::read_only && lanes_.size() > 1 ? 1 : 0;
+  }
   [[nodiscard]] Clock::Steady deadline_of(const BorrowOptions& options) const noexcept;
-  [[nodiscard]] db::Acquired acquire(std::uint32_t lane, const BorrowOptions& options,
-                                     db::Holder* holder);
+  // Any but the thread's own last: an idle one, or one that is waited for. Throws.
+  [[nodiscard]] db::Slot& take_another(std::uint32_t lane, const BorrowOptions& options);
+  [[nodiscard]] db::Slot& acquire(std::uint32_t lane, const BorrowOptions& options);
   [[noreturn]] void throw_not_granted(const db::Acquired& acquired);
   // Fills an empty slot; on failure the slot is back in the lane.
   void connect(std::uint32_t lane, std::uint32_t slot, Clock::Steady deadline);
   [[nodiscard]] bool try_connect(std::uint32_t lane, std::uint32_t slot, Clock::Steady deadline);
+  // The same slot, or another where this one's connection has died. Throws.
+  [[nodiscard]] db::Slot& proven(db::Slot& slot, std::uint32_t lane, const BorrowOptions& options);
   [[nodiscard]] bool is_alive(db::Slot& slot, const BorrowOptions& options) noexcept;
-  static void note_utilisation(db::Slot& slot) noexcept;
-  void close_connection(std::uint32_t lane, std::uint32_t slot, Closed why) noexcept;
+  [[nodiscard]] bool has_idled(const db::Slot& slot) const noexcept;
+  [[nodiscard]] bool still_young(db::Slot& slot) const noexcept;
+  static void begin_sample(db::Slot& slot) noexcept;
+  static void end_sample(db::Slot& slot) noexcept;
+  void retire(db::Slot& slot, Closed why) noexcept;
+  void close_connection(db::Slot& slot, Closed why) noexcept;
   [[nodiscard]] std::chrono::nanoseconds life_with_jitter() noexcept;
 
   void note_borrowed(db::Slot& slot) noexcept;
@@ -57,8 +69,9 @@ class Pool::Core {
   Driver& driver_;
   const Driver::Traits traits_;
   std::vector<std::unique_ptr<db::Lane>> lanes_;  // one; with a single writer: writer, readers
-  const std::uint64_t id_;                        // for the threads' hints
+  const std::uint64_t id_;                        // for what threads remember
   const bool keeps_time_;                         // whether borrowing and returning read the clock
+  const bool reports_leaks_;
 
   std::atomic<std::uint64_t> created_{0};
   std::atomic<std::uint64_t> connect_failures_{0};
@@ -73,5 +86,75 @@ class Pool::Core {
   std::condition_variable wake_maintenance_;
   std::thread maintenance_;
 };
+
+// What a thread remembers of the pools it has used.
+class LastSlots {
+ public:
+  // The slot that this thread used last in a lane: its statements are prepared and its memory is
+  // near. Lanes whose numbers clash forget each other's. A pool that is gone left a number that no
+  // other will have.
+  [[nodiscard]] static db::Slot*& of(std::uint64_t lane_number) noexcept {
+    auto& entry = entries_[lane_number % kEntries];
+    if (entry.lane_number != lane_number) [[unlikely]]
+      entry = {lane_number, nullptr};
+    return entry.slot;
+  }
+
+ private:
+  static constexpr std::size_t kEntries = 16;
+  struct Entry {
+    std::uint64_t lane_number;
+    db::Slot* slot;
+  };
+  static inline constinit thread_local std::array<Entry, kEntries> entries_{};
+};
+
+// The two below are inline, and their rare branches are not: together some fifty instructions.
+
+inline Pool::Lease Pool::Core::borrow(const BorrowOptions& options) {
+  const auto lane = lane_for(options.access);
+  auto& last = LastSlots::of(id_ + lane);
+  db::Slot* slot = last;
+  if (slot == nullptr || !db::Lane::try_take(*slot)) [[unlikely]]
+    slot = &take_another(lane, options);
+  if (traits_.remote && has_idled(*slot)) [[unlikely]]
+    slot = &proven(*slot, lane, options);
+  last = slot;
+
+  if (options.stays_on_thread) {
+    auto& holder = db::Holder::of_this_thread();
+    ++holder.held;
+    slot->holder.store(&holder, std::memory_order_release);
+  }
+  if (db::count_up(slot->borrowed) % kBorrowsPerSample == 0) [[unlikely]]
+    begin_sample(*slot);
+  if (reports_leaks_) note_borrowed(*slot);
+
+  Lease lease;
+  lease.core_ = this;
+  lease.connection_ = slot->connection.get();
+  lease.slot_ = slot;
+  return lease;
+}
+
+inline void Pool::Core::give_back(db::Slot& slot) noexcept {
+  auto& connection = *slot.connection;
+  if (connection.deadline() != kNoDeadline) connection.set_deadline(kNoDeadline);
+  if (slot.measured_since != Clock::Steady()) [[unlikely]]
+    end_sample(slot);
+  const bool good = connection.reset();
+  const bool young = !keeps_time_ || still_young(slot);
+  if (reports_leaks_) note_returned(slot);
+  if (db::Holder* holder = slot.holder.load(std::memory_order_relaxed); holder != nullptr) {
+    CARREL_ASSERT(holder == &db::Holder::of_this_thread(),
+                  "a lease that was to stay on its thread was returned by another");
+    --holder->held;
+    slot.holder.store(nullptr, std::memory_order_release);
+  }
+  if (!good || !young) [[unlikely]]
+    return retire(slot, good ? Closed::life : Closed::broken);
+  if (!db::Lane::put(slot)) [[unlikely]]
+    retire(slot, Closed::drained);
+}
 
 }  // namespace carrel

@@ -58,7 +58,7 @@ void Pool::Core::maintain_lane(std::uint32_t lane_index) {
       if (held >= options_.leak_after && !slot.leak_reported.exchange(true))
         report_leak(slot, held, /*returned=*/false);
     }
-    if (!traits_.remote || !lane.try_take_this(index)) continue;
+    if (!traits_.remote || !db::Lane::try_take(slot)) continue;
     const auto idle = now - Clock::Steady(Clock::Steady::duration(slot.idle_since.load()));
     const bool too_old = now >= slot.expires;
     const bool idle_long =
@@ -70,13 +70,11 @@ void Pool::Core::maintain_lane(std::uint32_t lane_index) {
       dead = !slot.connection->validate();
       slot.connection->set_deadline(kNoDeadline);
     }
-    if (!too_old && !idle_long && !dead && lane.put(index)) continue;
-    close_connection(lane_index, index,
-                     too_old     ? Closed::life
-                     : idle_long ? Closed::idle
-                     : dead      ? Closed::invalid
-                                 : Closed::drained);
-    lane.put_empty(index, db::Lane::Was::connected);
+    if (!too_old && !idle_long && !dead && db::Lane::put(slot)) continue;
+    retire(slot, too_old     ? Closed::life
+                 : idle_long ? Closed::idle
+                 : dead      ? Closed::invalid
+                             : Closed::drained);
     --open;
   }
 }
@@ -98,9 +96,8 @@ void Pool::Core::fill_to_minimum() {
       return;
     }
     lane.connect_succeeded();
-    if (lane.put(*slot)) continue;
-    close_connection(0, *slot, Closed::drained);
-    lane.put_empty(*slot, db::Lane::Was::connected);
+    if (db::Lane::put(lane.slot(*slot))) continue;
+    retire(lane.slot(*slot), Closed::drained);
   }
 }
 

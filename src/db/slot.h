@@ -29,15 +29,24 @@ class Label {
 
 inline constexpr Clock::Steady::rep kNotBorrowed = std::numeric_limits<Clock::Steady::rep>::min();
 
-// Plain members belong to whoever holds the slot; atomic ones are also read by others.
+class Lane;
+
+// Plain members belong to whoever holds the slot; atomic ones are also read by others. What every
+// borrow touches stands first, in one cache line.
 struct alignas(64) Slot {
+  std::atomic<std::uint64_t>* word =
+      nullptr;  // where the lane keeps the slot's idle bit; see lane.h
+  std::uint64_t bit = 0;
   std::unique_ptr<Connection> connection;
-  Clock::Steady expires = kNoDeadline;
-  Clock::Steady measured_since{};  // of the current borrow, if it is a sampled one
   std::atomic<Holder*> holder{nullptr};
   std::atomic<std::uint64_t> borrowed{0};
-  std::atomic<Clock::Steady::rep> borrowed_at{kNotBorrowed};  // kept only where leaks are reported
+  Clock::Steady measured_since{};  // of the current borrow, if it is a sampled one
+  Clock::Steady expires = kNoDeadline;
   std::atomic<Clock::Steady::rep> idle_since{0};
+
+  Lane* lane = nullptr;
+  std::uint32_t index = 0;                                    // in the lane
+  std::atomic<Clock::Steady::rep> borrowed_at{kNotBorrowed};  // kept only where leaks are reported
   std::atomic<std::int64_t> sampled_ns{0};  // of the sampled borrows: how long they lasted
   std::atomic<std::int64_t> busy_ns{0};     // and how much of that ran SQL
   std::atomic<bool> leak_reported{false};

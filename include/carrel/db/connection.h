@@ -134,7 +134,8 @@ class Connection {
   [[nodiscard]] virtual bool broken() const noexcept = 0;
 
   // Undoes what the borrower left behind (transaction, settings, temporary tables, locks) so that
-  // the next one finds the connection as new; false where that failed. No round trip when clean.
+  // the next one finds the connection as new; false where that failed, or the connection is broken.
+  // No round trip when clean.
   [[nodiscard]] virtual bool reset() noexcept = 0;
   // Asks the database for a sign of life.
   [[nodiscard]] virtual bool validate() noexcept = 0;

@@ -35,6 +35,10 @@
 
 namespace carrel {
 
+namespace db {
+struct Slot;
+}
+
 // A connection that somebody has kept for longer than PoolOptions::leak_after.
 struct LeakReport {
   std::string pool;
@@ -145,8 +149,7 @@ class [[nodiscard]] Pool::Lease {
   friend class Core;
   Core* core_ = nullptr;
   Connection* connection_ = nullptr;
-  std::uint32_t lane_ = 0;
-  std::uint32_t slot_ = 0;
+  db::Slot* slot_ = nullptr;
 };
 
 }  // namespace carrel
