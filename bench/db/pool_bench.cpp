@@ -1,12 +1,10 @@
-// Borrowing and returning, alone and in company. Eight connections, as in the table of db.md's
-// peers: HikariCP 2.7.9 needs 105 ns alone.
+// Borrowing and returning, alone and in company, on eight connections. HikariCP's twin is
+// bench/jvm/HikariBench.java.
 #include <benchmark/benchmark.h>
+#include <semaphore.h>
 
-#include <algorithm>
-#include <condition_variable>
-#include <mutex>
-#include <vector>
-
+#include "bench/db/barging_pool.h"
+#include "bench/db/crowd.h"
 #include "bench/db/null_driver.h"
 #include "carrel/db/pool.h"
 
@@ -40,46 +38,9 @@ Pool& watched_pool() {
   static Pool pool(options(std::chrono::seconds(60)), driver);
   return pool;
 }
-
-// The usual design, for comparison: a locked list, and whoever wakes first takes it.
-class BargingPool {
- public:
-  explicit BargingPool(std::size_t size) {
-    for (std::size_t i = 0; i < size; ++i) idle_.push_back(static_cast<int>(i));
-  }
-  int borrow() {
-    std::unique_lock lock(mutex_);
-    returned_.wait(lock, [this] { return !idle_.empty(); });
-    const int connection = idle_.back();
-    idle_.pop_back();
-    return connection;
-  }
-  void give_back(int connection) {
-    {
-      const std::scoped_lock lock(mutex_);
-      idle_.push_back(connection);
-    }
-    returned_.notify_one();
-  }
-
- private:
-  std::mutex mutex_;  // idle_ is guarded by mutex_
-  std::condition_variable returned_;
-  std::vector<int> idle_;
-};
-
 BargingPool& barging_pool() {
   static BargingPool pool(kConnections);
   return pool;
-}
-
-// As if a statement ran: the connection is held while this thread waits for a server.
-void hold(benchmark::State& state) {
-  const std::chrono::microseconds time(state.range(0));
-  if (time.count() > 0) {
-    const std::timespec pause{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds(time).count()};
-    ::nanosleep(&pause, nullptr);
-  }
 }
 
 template <Pool& (*pool_of)()>
@@ -91,55 +52,98 @@ void borrow_and_return(benchmark::State& state) {
   }
 }
 
-// Reports the wait's 99th percentile beside the throughput.
-template <class Borrow, class GiveBack>
-void held(benchmark::State& state, Borrow&& borrow, GiveBack&& give_back) {
-  std::vector<std::int64_t> waits;
-  waits.reserve(1 << 20);
-  for (auto _ : state) {
-    const auto begun = Clock::Steady::clock::now();
-    auto connection = borrow();
-    const auto waited = Clock::Steady::clock::now() - begun;
-    if (waits.size() < waits.capacity())
-      waits.push_back(std::chrono::duration_cast<std::chrono::nanoseconds>(waited).count());
-    hold(state);
-    give_back(connection);
-  }
-  if (waits.empty()) return;
-  const auto at = waits.begin() + static_cast<std::ptrdiff_t>(waits.size() * 99 / 100);
-  std::nth_element(waits.begin(), at, waits.end());
-  state.counters["wait_p99_us"] =
-      benchmark::Counter(static_cast<double>(*at) / 1'000.0, benchmark::Counter::kAvgThreads);
-  state.SetItemsProcessed(state.iterations());
-}
-
-void fair_held(benchmark::State& state) {
-  auto& pool = remote_pool();
-  held(state, [&] { return pool.borrow(); }, [](Pool::Lease& lease) { lease.release(); });
-}
-
-void barging_held(benchmark::State& state) {
+void barging_borrow_and_return(benchmark::State& state) {
   auto& pool = barging_pool();
-  held(state, [&] { return pool.borrow(); }, [&](int connection) { pool.give_back(connection); });
+  for (auto _ : state) {
+    const int connection = pool.borrow();
+    benchmark::DoNotOptimize(connection);
+    pool.give_back(connection);
+  }
 }
 
-BENCHMARK(borrow_and_return<embedded_pool>)
-    ->Name("Pool_BorrowReturn")
+void crowd_in_order(benchmark::State& state) {
+  auto& pool = remote_pool();
+  crowd(state, [&] { return pool.borrow(); }, [](Pool::Lease& lease) { lease.release(); });
+}
+
+void crowd_barging(benchmark::State& state) {
+  auto& pool = barging_pool();
+  crowd(state, [&] { return pool.borrow(); }, [&](int connection) { pool.give_back(connection); });
+}
+
+// Thirty-two threads on eight connections, holding nothing and reading no clock.
+template <class Once>
+void crowd_without_clocks(benchmark::State& state, const Once& once) {
+  for (auto _ : state) {
+    const auto begun = std::chrono::steady_clock::now();
+    std::size_t borrows = 0;
+    for (const auto& mine : run_crowd(once)) borrows += mine.size();
+    const std::chrono::duration<double> lasted = std::chrono::steady_clock::now() - begun;
+    state.SetIterationTime(lasted.count() / static_cast<double>(borrows));
+  }
+}
+
+void crowded(benchmark::State& state) {
+  auto& pool = embedded_pool();
+  crowd_without_clocks(state, [&] {
+    const auto lease = pool.borrow();
+    benchmark::DoNotOptimize(&*lease);
+    return std::int64_t{0};
+  });
+}
+
+void barging_crowded(benchmark::State& state) {
+  auto& pool = barging_pool();
+  crowd_without_clocks(state, [&] {
+    const int connection = pool.borrow();
+    benchmark::DoNotOptimize(connection);
+    pool.give_back(connection);
+    return std::int64_t{0};
+  });
+}
+
+// What a hand-over costs at the least on this machine: one thread sleeps, another wakes it. The
+// time of one way. Nothing of ours is in it.
+void wake_a_thread(benchmark::State& state) {
+  sem_t ping;
+  sem_t pong;
+  ::sem_init(&ping, 0, 0);
+  ::sem_init(&pong, 0, 0);
+  std::atomic<bool> over{false};
+  std::thread other([&] {
+    while (::sem_wait(&ping) == 0 && !over) ::sem_post(&pong);
+  });
+  for (auto _ : state) {
+    const auto begun = std::chrono::steady_clock::now();
+    ::sem_post(&ping);
+    ::sem_wait(&pong);
+    const std::chrono::duration<double> there_and_back = std::chrono::steady_clock::now() - begun;
+    state.SetIterationTime(there_and_back.count() / 2);
+  }
+  over = true;
+  ::sem_post(&ping);
+  other.join();
+}
+
+void in_company(benchmark::internal::Benchmark* of) {
+  of->Threads(1)->Threads(2)->Threads(8)->UseRealTime();
+}
+void in_a_crowd(benchmark::internal::Benchmark* of) {
+  of->Arg(0)->Arg(50)->Arg(200)->Iterations(1)->UseManualTime();
+}
+
+BENCHMARK(borrow_and_return<embedded_pool>)->Name("Pool_BorrowReturn")->Apply(in_company);
+BENCHMARK(borrow_and_return<remote_pool>)->Name("Pool_BorrowReturn_Remote")->Apply(in_company);
+BENCHMARK(borrow_and_return<watched_pool>)
+    ->Name("Pool_BorrowReturn_LeakReports")
     ->Threads(1)
-    ->Threads(2)
-    ->Threads(8)
-    ->Threads(32)
     ->UseRealTime();
-BENCHMARK(borrow_and_return<remote_pool>)->Name("Pool_BorrowReturn_Remote")->Threads(1);
-BENCHMARK(borrow_and_return<watched_pool>)->Name("Pool_BorrowReturn_LeakReports")->Threads(1);
-BENCHMARK(fair_held)->Name("Pool_Held_us")->Arg(0)->Arg(50)->Arg(200)->Threads(32)->UseRealTime();
-BENCHMARK(barging_held)
-    ->Name("Barging_Held_us")
-    ->Arg(0)
-    ->Arg(50)
-    ->Arg(200)
-    ->Threads(32)
-    ->UseRealTime();
+BENCHMARK(barging_borrow_and_return)->Name("Barging_BorrowReturn")->Apply(in_company);
+BENCHMARK(crowded)->Name("Pool_BorrowReturn/threads:32")->Iterations(1)->UseManualTime();
+BENCHMARK(barging_crowded)->Name("Barging_BorrowReturn/threads:32")->Iterations(1)->UseManualTime();
+BENCHMARK(wake_a_thread)->Name("Thread_Wake")->UseManualTime();
+BENCHMARK(crowd_in_order)->Name("Pool_Crowd")->Apply(in_a_crowd);
+BENCHMARK(crowd_barging)->Name("Barging_Crowd")->Apply(in_a_crowd);
 
 }  // namespace
 }  // namespace carrel::bench

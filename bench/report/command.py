@@ -4,11 +4,9 @@ import pathlib
 import shlex
 import sys
 
-from report import machine, render
-from report.run import BenchmarkFailed, JavaRunner, NativeRunner, run_rounds
+from report import machine, render, servers
+from report.run import BenchmarkFailed, JavaRunner, NativeRunner, ScriptRunner, run_rounds
 from report.sections import SECTIONS
-
-JAVA = "jvm"
 
 
 def arguments(description):
@@ -55,15 +53,21 @@ def all_programs(sections):
     return {program.name: program for section in sections for program in section.programs}
 
 
-def make_runners(programs, options):
+def make_runners(programs, options, has_postgres):
     runners = []
-    for name, program in programs.items():
-        if name != JAVA:
+    for program in programs.values():
+        if not program.java and not program.script:
             runners.append(NativeRunner(program, options.build, options.min_time))
-        elif JavaRunner.available():
-            runners.append(JavaRunner(options.min_time))
+            continue
+        kind = JavaRunner if program.java else ScriptRunner
+        missing = kind.missing(program)
+        if program.postgres and not has_postgres:
+            missing.append("PostgreSQL's server")
+        if missing:
+            print(f"compare: '{program.name}' is left out; missing here: {', '.join(missing)} "
+                  "(tools/setup installs it)", file=sys.stderr)
         else:
-            print("compare: no JDK here (javac, java): its figures are left out", file=sys.stderr)
+            runners.append(kind(program, options.min_time))
     return runners
 
 
@@ -86,7 +90,9 @@ def main(description):
     load = machine.load()
     try:
         sections, programs, whole = choose(options.only)
-        results = run_rounds(make_runners(programs, options), options.rounds, progress)
+        with servers.postgres(any(p.postgres for p in programs.values())) as has_postgres:
+            runners = make_runners(programs, options, has_postgres)
+            results = run_rounds(runners, options.rounds, progress)
     except BenchmarkFailed as failure:
         print(f"compare: {failure}", file=sys.stderr)
         return 1

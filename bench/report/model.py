@@ -9,10 +9,19 @@ import enum
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """A Google Benchmark program under <build>/bench/, or the Java one."""
+    """A Google Benchmark program under <build>/bench/; or one in Java, or a script, that prints the
+    same JSON."""
     name: str
     # Benchmarks whose name contains one of these get a process each: they disturb one another.
     isolated: tuple = ()
+    java: tuple = ()  # classes of bench/jvm; the first has main()
+    jars: tuple = ()  # in /usr/share/java; the row's version is that of those in `versions`
+    versions: tuple = ()
+    script: str = ""  # below bench/
+    # Of a Java program or script: {round_ms}, {min_time_s}, {bench} and so on are filled in.
+    arguments: tuple = ("--rounds={rounds}", "--round-ms={round_ms}")
+    # Is given a PostgreSQL of its own; whoever cannot do without is left out where there is none.
+    postgres: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

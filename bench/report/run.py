@@ -93,27 +93,59 @@ class NativeRunner:
             yield [*base, f"--benchmark_filter=^{name}$"]
 
 
+BENCH = pathlib.Path(__file__).resolve().parent.parent
+JARS = pathlib.Path("/usr/share/java")
+
+
+def filled_in(program, min_time_s, **more):
+    """The program's arguments. A virtual machine warms up ten times as long as it is measured."""
+    round_ms = max(1, round(min_time_s * 1000 / 2))
+    values = {"rounds": 10, "round_ms": round_ms, "measured_ms": 4 * round_ms,
+              "warm_up_ms": 60 * round_ms, "min_time_s": min_time_s, "bench": BENCH, **more}
+    return [argument.format(**values) for argument in program.arguments]
+
+
 class JavaRunner:
-    """The Java twin: compiled here, one virtual machine a case."""
+    """A Java program: compiled here, one virtual machine a case."""
 
-    SOURCE = pathlib.Path(__file__).resolve().parent.parent / "jvm" / "ThreadLocalBench.java"
-
-    def __init__(self, min_time_s):
-        self.rounds = 10
-        self.round_ms = max(1, round(min_time_s * 1000 / 2))
+    def __init__(self, program, min_time_s):
+        self.program = program
         self.folder = tempfile.TemporaryDirectory(prefix="carrel-bench-jvm-")
-        capture(["javac", "-d", self.folder.name, self.SOURCE])
-        # The names are the labels of the one switch in the source.
-        self.cases = re.findall(r'case "([^"]+)"', self.SOURCE.read_text(encoding="utf-8"))
+        self.class_path = ":".join([self.folder.name, *(str(JARS / jar) for jar in program.jars)])
+        sources = [BENCH / "jvm" / f"{name}.java" for name in program.java]
+        capture(["javac", "-cp", self.class_path, "-d", self.folder.name, *sources])
+        self.arguments = filled_in(program, min_time_s, versions=self.versions())
+        # The names are the labels of the one switch in the source, if there is one.
+        self.cases = re.findall(r'case "([^"]+)"', sources[0].read_text(encoding="utf-8"))
+
+    def versions(self):
+        """Beside each jar Debian has one with the version in its name."""
+        stems = [pathlib.Path(jar).stem for jar in self.program.versions]
+        names = [sorted(JARS.glob(f"{stem}-[0-9]*.jar")) for stem in stems]
+        return " and ".join(found[-1].stem.rpartition("-")[2] for found in names if found)
 
     @staticmethod
-    def available():
-        return shutil.which("javac") is not None and shutil.which("java") is not None
+    def missing(program):
+        """What the program lacks here, or nothing."""
+        tools = [tool for tool in ("javac", "java") if shutil.which(tool) is None]
+        return tools + [jar for jar in program.jars if not (JARS / jar).exists()]
 
     def commands(self):
-        for case in self.cases:
-            yield ["java", "-cp", self.folder.name, "ThreadLocalBench", case,
-                   f"--rounds={self.rounds}", f"--round-ms={self.round_ms}"]
+        base = ["java", "-cp", self.class_path, self.program.java[0]]
+        for case in self.cases or [None]:
+            yield [*base, *([case] if case else []), *self.arguments]
+
+
+class ScriptRunner:
+    def __init__(self, program, min_time_s):
+        self.command = [BENCH / program.script, *filled_in(program, min_time_s)]
+
+    @staticmethod
+    def missing(_):
+        return []
+
+    def commands(self):
+        yield self.command
 
 
 def run_rounds(runners, rounds, say):

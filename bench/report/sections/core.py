@@ -144,7 +144,7 @@ JDK, by bench/jvm. Times are processor time. Absolute goals (20 ns, 45 ns) were 
 3.7 GHz Zen 3 core.""",
     programs=(Program("core_bench", isolated=("_ThreadExit/", "_Memory/", "_CreateDestroy/",
                                               "_CreateSetDestroy/")),
-              Program("jvm")),
+              Program("jvm", java=("ThreadLocalBench",))),
     tables=(ACCESS, SHARED, ROTATING_16, ROTATING_1000, CHANGE, CONTENDED, CREATE, CREATE_SET, EXIT,
             MEMORY),
     goals=GOALS)

@@ -1,26 +1,48 @@
-"""The connection pool and the session: bench/db."""
+"""The connection pool, the session and the drivers: bench/db, and HikariCP and JDBC in bench/jvm."""
 from report.model import Goal, Program, Row, Section, Table
 
-HELD = (("not held", "/0/threads:32"), ("held 50 us", "/50/threads:32"),
-        ("held 200 us", "/200/threads:32"))
+THREADS = (("1 thread", "/threads:1"), ("2", "/threads:2"), ("8", "/threads:8"),
+           ("32", "/threads:32"))
 
 BORROW = Table(
     title="Borrowing and returning a connection",
-    note="Eight connections of a driver that does nothing. Time per pair, on one thread's clock.",
-    columns=(("1 thread", "/threads:1"), ("2", "/threads:2"), ("8", "/threads:8"),
-             ("32", "/threads:32")),
-    rows=(Row("as for an embedded database", "Pool_BorrowReturn"),
-          Row("as for a server (keeps time)", "Pool_BorrowReturn_Remote"),
-          Row("with leak reports", "Pool_BorrowReturn_LeakReports")))
+    note="""Eight connections of a driver that does nothing; nothing is held. Time on the wall, divided
+by the borrows of all threads together.""",
+    columns=THREADS, baseline="Pool_BorrowReturn",
+    rows=(Row("carrel::Pool, embedded database", "Pool_BorrowReturn"),
+          Row("carrel::Pool, server (keeps time)", "Pool_BorrowReturn_Remote"),
+          Row("carrel::Pool, server, leak reports", "Pool_BorrowReturn_LeakReports"),
+          Row("mutex and condition variable", "Barging_BorrowReturn"),
+          Row("HikariCP", "Hikari_BorrowReturn", "hikari")))
 
-QUEUE = Table(
-    title="32 threads on 8 connections", columns=HELD, baseline="Barging_Held_us",
-    note="""Waiters served in order of arrival, and a pool that lets newcomers overtake: higher
-throughput while nothing is held, paid for with waits without bound.""",
-    rows=(Row("first come, first served", "Pool_Held_us"), Row("barging", "Barging_Held_us")))
+HELD = tuple((text, f"/{held}") for text, held in
+             (("not held", 0), ("held 50 us", 50), ("held 200 us", 200)))
+QUEUED = (("first come, first served", "Pool_Crowd"), ("barging", "Barging_Crowd"))
+
+
+def crowd(title, unit, counter, note=""):
+    return Table(title=title, unit=unit, note=note, baseline="Barging_Crowd",
+                 columns=tuple((text, suffix + counter) for text, suffix in HELD),
+                 rows=tuple(Row(label, prefix) for label, prefix in QUEUED))
+
+
+QUEUE = crowd(
+    "32 threads on 8 connections: time a borrow", "ns", "",
+    """Waiters served strictly in order of arrival, and a pool of a mutex and a condition variable that
+lets newcomers overtake, for 300 ms each. While nothing is held, order costs a switch of threads for
+every borrow.""")
+WAKE = Table(title="Waking a sleeping thread", columns=(("one way", ""),),
+             note="""Two threads and two semaphores: the least that handing a connection over costs here,
+and how long the connection then stands idle.""",
+             rows=(Row("semaphore", "Thread_Wake"),))
+WAITS = tuple(crowd(f"32 threads on 8 connections: {name} of the wait", "us", counter)
+              for name, counter in (("median", "#wait_p50_us"), ("99th percentile", "#wait_p99_us"),
+                                    ("99.9th percentile", "#wait_p999_us"),
+                                    ("longest", "#wait_max_us")))
 
 SESSION = Table(
-    title="Statements and transactions", columns=(("time", ""),),
+    title="Statements and transactions over a driver that does nothing, and on SQLite",
+    columns=(("time", ""),),
     rows=(Row("marker, route and slots of a known statement", "Router_Hit"),
           Row("statement on a connection", "Statement_ByHand"),
           Row("statement through the session", "Statement_Bound"),
@@ -29,8 +51,67 @@ SESSION = Table(
           Row("voucher on SQLite, by hand", "SqliteVoucher_ByHand"),
           Row("voucher on SQLite, through the session", "SqliteVoucher_Bound")))
 
+PAIRED = Table(
+    title="A transaction on PostgreSQL: processor time of the client",
+    note="""One thread, the voucher below statement by statement. Bound: in a scope, found through the
+session, from the pool, routed. By hand: the same statements against libpq, prepared, BEGIN sent along
+with the first. Both take turns, transaction by transaction; the ratio is that of their medians.""",
+    columns=(("median", "#median_ns"), ("over hand-written", "#over_handwritten")),
+    rows=(Row("bound", "Transaction_Bound"), Row("hand-written", "Transaction_HandWritten")))
+
+CLIENTS = "/threads:8"
+VOUCHER = Table(
+    title="A two-leg voucher on PostgreSQL, eight clients",
+    note="""A row inserted, two balances changed and read back, two entries inserted, committed: six
+commands. Time on the wall, divided by the vouchers of all clients, on one and the same server (this
+machine's, which flushes nothing to disk). pgbench runs the same statements prepared.""",
+    columns=(("time a voucher", CLIENTS),), baseline="Voucher_Pgbench",
+    rows=(Row("session, batch: one round trip", "Voucher_Batch"),
+          Row("session, statement by statement: five", "Voucher_Statements"),
+          Row("pgbench: six; PostgreSQL", "Voucher_Pgbench", "pgbench"),
+          Row("JDBC and HikariCP: five;", "Voucher_Jdbc", "jdbc")))
+
+
+def against(text, figure, at_most, over):
+    return Goal(text, figure, at_most=at_most, over=(over,))
+
+
+GOALS = (
+    Goal("borrow and return, uncontended", "Pool_BorrowReturn/threads:1", at_most=25),
+    *(against(f"borrow and return, {threads} threads, against HikariCP",
+              f"Pool_BorrowReturn/threads:{threads}", 1.0, f"Hikari_BorrowReturn/threads:{threads}")
+      for threads in (2, 8)),
+    against("32 threads, held 50 us: time against barging (1/0.85)",
+            "Pool_Crowd/50", 1.18, "Barging_Crowd/50"),
+    against("32 threads, held 200 us: time against barging (equal, within 2%)",
+            "Pool_Crowd/200", 1.02, "Barging_Crowd/200"),
+    against("the same, held 50 us: p99 of the wait", "Pool_Crowd/50#wait_p99_us", 0.25,
+            "Barging_Crowd/50#wait_p99_us"),
+    against("the same, held 200 us: p99 of the wait", "Pool_Crowd/200#wait_p99_us", 1.0,
+            "Barging_Crowd/200#wait_p99_us"),
+    Goal("bound transaction, processor time over hand-written",
+         "Transaction_Bound#over_handwritten", at_most=1.03, unit="times"),
+    against("voucher, batch: time against pgbench (1/1.5)", "Voucher_Batch" + CLIENTS, 0.667,
+            "Voucher_Pgbench" + CLIENTS),
+    against("voucher, batch: time against JDBC and HikariCP (1/2)", "Voucher_Batch" + CLIENTS, 0.5,
+            "Voucher_Jdbc" + CLIENTS),
+    against("voucher, statement by statement: time against pgbench (1/1.05)",
+            "Voucher_Statements" + CLIENTS, 0.952, "Voucher_Pgbench" + CLIENTS),
+    Goal("route and slots of a statement, on a hit", "Router_Hit", at_most=30))
+
+HIKARI_JARS = ("HikariCP.jar", "slf4j-api.jar", "slf4j-nop.jar")
+
 SECTION = Section(
-    name="db", title="Connections and transactions", programs=(Program("db_bench"),),
-    tables=(BORROW, QUEUE, SESSION),
-    goals=(Goal("borrow and return, uncontended", "Pool_BorrowReturn/threads:1", at_most=25),
-           Goal("route and slots of a statement, on a hit", "Router_Hit", at_most=30)))
+    name="db", title="Connections and transactions",
+    programs=(
+        Program("db_bench", postgres=True),
+        Program("hikari", java=("HikariBench", "StubConnection"), jars=HIKARI_JARS,
+                versions=("HikariCP.jar",),
+                arguments=("--rounds={rounds}", "--round-ms={round_ms}", "--versions={versions}")),
+        Program("voucher_pgbench", script="db/voucher_pgbench.py", postgres=True,
+                arguments=("--min-time={min_time_s}",)),
+        Program("voucher_jdbc", java=("VoucherBench",), jars=("postgresql.jar", *HIKARI_JARS),
+                versions=("postgresql.jar", "HikariCP.jar"), postgres=True,
+                arguments=("--round-ms={measured_ms}", "--warm-up-ms={warm_up_ms}",
+                           "--versions={versions}", "--schema={bench}/db/voucher_schema.sql"))),
+    tables=(BORROW, QUEUE, *WAITS, WAKE, SESSION, PAIRED, VOUCHER), goals=GOALS)

@@ -1,0 +1,8 @@
+#pragma once
+
+namespace carrel::bench {
+
+// Where has_postgres(): the benchmarks that need a server.
+void register_postgres();
+
+}  // namespace carrel::bench
