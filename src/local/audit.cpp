@@ -11,7 +11,7 @@
 namespace carrel::local {
 namespace {
 
-// The value's record and the sequence of its creation or last replacement.
+// The value's record and the epoch of its creation or last replacement.
 struct Stamped {
   ValueRecord record;
   std::uint64_t stamp = 0;
@@ -19,7 +19,7 @@ struct Stamped {
 
 // What is recorded of this thread's value, if its variable lives.
 std::optional<Stamped> record_of(ThreadBlock& self, Key key) {
-  void* const value = self.map.find(Place::of(key));
+  void* const value = self.map.find(key);
   if (value == nullptr) return std::nullopt;
   Slot& slot = slot_at(key.slot());
   Stamped result;
@@ -38,13 +38,13 @@ std::vector<ValueRecord> values_since(AuditMark mark) {
   std::vector<ValueRecord> found;
   // Values follow each other in the log as they were created, so that one which is older than the
   // mark ends the search, unless an older one may have been replaced since.
-  const bool search_all = self.map.last_replacement() > mark.sequence;
+  const bool search_all = self.map.last_replacement() >= mark.epoch;
   for (std::uint32_t i = self.map.log_size(); i-- > 0;) {
     const Key key = self.map.log_key(i);
     if (key.empty()) continue;
     std::optional<Stamped> value = record_of(self, key);
     if (!value) continue;
-    if (value->stamp > mark.sequence) {
+    if (value->stamp >= mark.epoch) {
       if (value->record.lifetime == Lifetime::task) found.push_back(std::move(value->record));
     } else if (!search_all) {
       break;
@@ -68,8 +68,7 @@ std::vector<ValueRecord> values_of_this_thread() {
 
 bool remove_value(Key key) noexcept {
   ThreadBlock& self = thread_block;
-  const Place place = Place::of(key);
-  void* const value = self.map.find(place);
+  void* const value = self.map.find(key);
   if (value == nullptr) return false;
   Slot& slot = slot_at(key.slot());
   slot.lock.lock();
@@ -86,7 +85,7 @@ bool remove_value(Key key) noexcept {
   }
   slot.lock.unlock();
   if (taken_by_other) return false;
-  self.map.erase(place);
+  self.map.erase(key);
   if (pinned) return true;
   run_destructor(self, *cell, Ending::removed);
   slot.lock.lock();

@@ -8,7 +8,7 @@
 namespace carrel::local {
 
 BindChain::BindChain(const Target& target) noexcept
-    : place_(target.place),
+    : key_(target.key),
       slot_(&target.slot),
       info_(&target.info),
       owner_(&thread_block),
@@ -24,21 +24,27 @@ BindChain::~BindChain() {
 }
 
 bool BindChain::variable_lives() const noexcept {
-  const bool lives = !variable_is_dead(place_.key);
+  const bool lives = !variable_is_dead(key_);
   const std::string_view name = lives ? info_->name : std::string_view("(destroyed)");
   CARREL_ASSERT(owner_ == &thread_block,
                 "a bind guard ended on another thread: " + std::string(name));
   for (const BindChain* inner = owner_->bound; inner != this; inner = inner->outer_) {
-    CARREL_ASSERT(inner != nullptr && inner->place_.key != place_.key,
+    CARREL_ASSERT(inner != nullptr && inner->key_ != key_,
                   "bind guards ended out of order: " + std::string(name));
   }
   return lives;
 }
 
 void BindChain::remember(void* value) noexcept {
+  ThreadLocalMap& map = thread_block.map;
   stamp_ = Cell::of(value).stamp;
-  replaced_ = thread_block.map.last_replacement();
-  sequence_ = thread_block.map.sequence();
+  replaced_ = map.last_replacement();
+  epoch_ = map.next_epoch();  // the replacement by this guard, and no other, will carry it
+}
+
+void BindChain::replaced(void* value) noexcept {
+  note_replaced(value, info_->lifetime);
+  thread_block.map.next_epoch();
 }
 
 void BindChain::restore_record(void* value, bool same_cell) noexcept {
@@ -46,8 +52,8 @@ void BindChain::restore_record(void* value, bool same_cell) noexcept {
   Cell::of(value).stamp = stamp_;
   if (!same_cell) {
     // Its record is now the log's newest: have the audit look beyond it.
-    map.note_replacement(map.sequence());
-  } else if (map.last_replacement() == sequence_ + 1) {
+    map.note_replacement(map.epoch());
+  } else if (map.last_replacement() == epoch_) {
     map.note_replacement(replaced_);  // nothing else was replaced meanwhile
   }
 }

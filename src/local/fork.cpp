@@ -22,6 +22,7 @@ void before_fork() noexcept {
   wait_room().lock();
   thread_list.lock();
   slot_table.lock();
+  lock_depot();
   values_of_others = 0;
   const std::uint32_t made = slot_table.made();
   for (std::uint32_t number = 0; number < made; ++number) {
@@ -37,6 +38,7 @@ void before_fork() noexcept {
 }
 
 void after_fork_in_parent() noexcept {
+  unlock_depot();
   slot_table.unlock();
   thread_list.unlock();
   wait_room().unlock();
@@ -68,13 +70,13 @@ void link_own_values(ThreadBlock& self) noexcept {
     if (key.empty()) continue;
     Slot& slot = slot_at(key.slot());
     if (!is_lost(self, slot, key)) {
-      Cell& cell = Cell::of(self.map.find(Place::of(key)));
+      Cell& cell = Cell::of(self.map.find(key));
       cell.pins = 0;
       const bool late = cell.late;
       link(slot, cell);
       cell.late = late;
     } else if (slot.generation.load(std::memory_order_relaxed) == key.generation()) {
-      self.map.erase(Place::of(key));
+      self.map.erase(key);
     }
   }
   self.map.hold_log_still(self.ending);

@@ -43,15 +43,6 @@ void ThreadList::keep_only(ThreadBlock& self) noexcept {
   self.next = self.previous = nullptr;
 }
 
-Slot& SlotTable::at(std::uint32_t number) const noexcept {
-  // Chunk c starts at 2^k (2^c - 1), with k the bits of the first.
-  const std::uint32_t chunk =
-      static_cast<std::uint32_t>(std::bit_width((number >> kFirstChunkBits) + 1)) - 1;
-  const std::uint32_t start = ((std::uint32_t{1} << chunk) - 1) << kFirstChunkBits;
-  // Acquire: sees the slots that make_chunk() has constructed.
-  return chunks_[chunk].load(std::memory_order_acquire)[number - start];
-}
-
 Slot& SlotTable::take() {
   lock_.lock();
   if (Slot* const slot = free_) {
@@ -107,10 +98,6 @@ void SlotTable::give_back(Slot& slot) noexcept {
     free_ = &slot;
   }
   lock_.unlock();
-}
-
-Slot& slot_at(std::uint32_t number) noexcept {
-  return slot_table.at(number);
 }
 
 }  // namespace carrel::local

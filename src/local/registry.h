@@ -5,10 +5,12 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
 #include "carrel/local/thread_block.h"
+#include "local/slot.h"
 #include "local/spin_lock.h"
 
 namespace carrel::local {
@@ -59,7 +61,8 @@ class SlotTable {
 
  private:
   static constexpr std::uint32_t kFirstChunkBits = 8;  // 256 slots, 16 KiB; each next one is double
-  static constexpr std::uint32_t kChunks = 31 - kFirstChunkBits;
+  static constexpr std::uint32_t kChunks = 27 - kFirstChunkBits;
+  static_assert(((std::uint32_t{1} << kChunks) - 1) << kFirstChunkBits <= Key::kSlotMax + 1);
 
   [[nodiscard]] Slot* make_chunk(std::uint32_t chunk);
   void add_taken(std::uint32_t by) noexcept {
@@ -74,6 +77,15 @@ class SlotTable {
   std::atomic<Slot*> chunks_[kChunks] = {};
 };
 extern constinit SlotTable slot_table;
+
+inline Slot& SlotTable::at(std::uint32_t number) const noexcept {
+  // Chunk c starts at 2^k (2^c - 1), with k the bits of the first.
+  const std::uint32_t chunk =
+      static_cast<std::uint32_t>(std::bit_width((number >> kFirstChunkBits) + 1)) - 1;
+  const std::uint32_t start = ((std::uint32_t{1} << chunk) - 1) << kFirstChunkBits;
+  // Acquire: sees the slots that make_chunk() has constructed.
+  return chunks_[chunk].load(std::memory_order_acquire)[number - start];
+}
 
 // Values whose destructor will never run.
 extern constinit std::atomic<std::size_t> abandoned_values;

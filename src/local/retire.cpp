@@ -60,7 +60,7 @@ void take(ThreadBlock& self, Slot& slot, Cell& cell) noexcept {
   cell.runner = &self;
   cell.state.store(CellState::destroying, std::memory_order_relaxed);  // as above
   slot.lock.unlock();
-  if (own) self.map.erase(Place::of(cell.key));
+  if (own) self.map.erase(cell.key);
   run_destructor(self, cell, Ending::variable_death);
   slot.lock.lock();
   unlink(slot, cell);
@@ -80,7 +80,7 @@ void abandon_values(ThreadBlock& self, Slot& slot) noexcept {
     unlink(slot, cell);
     if (owner != &self) owner->map.count_stale();
     slot.lock.unlock();
-    if (owner == &self) self.map.erase(Place::of(cell.key));
+    if (owner == &self) self.map.erase(cell.key);
     keep_abandoned(cell);
     slot.lock.lock();
   }
@@ -99,7 +99,7 @@ void forget(ThreadBlock& self, Cell& cell) noexcept {
   if (cell.state.load(std::memory_order_relaxed) == CellState::empty) {  // as above
     forget_sticky(self, cell);
   } else {
-    self.map.erase(Place::of(cell.key));
+    self.map.erase(cell.key);
   }
   self.pool.give_back(&cell);
 }

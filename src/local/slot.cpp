@@ -5,6 +5,10 @@
 
 namespace carrel::local {
 
+Slot& slot_at(std::uint32_t number) noexcept {
+  return slot_table.at(number);
+}
+
 void link(Slot& slot, Cell& cell) noexcept {
   cell.late = slot.dying != nullptr;
   cell.previous = nullptr;
@@ -12,12 +16,6 @@ void link(Slot& slot, Cell& cell) noexcept {
   if (slot.holders != nullptr) slot.holders->previous = &cell;
   slot.holders = &cell;
   cell.linked = true;
-}
-
-void unlink(Slot& slot, Cell& cell) noexcept {
-  cell.linked = false;
-  (cell.previous == nullptr ? slot.holders : cell.previous->next) = cell.next;
-  if (cell.next != nullptr) cell.next->previous = cell.previous;
 }
 
 Cell* find_linked(Slot& slot, Key key, const Cell* cell, const ThreadBlock& owner) noexcept {
@@ -32,8 +30,8 @@ Cell* find_linked(Slot& slot, Key key, const Cell* cell, const ThreadBlock& owne
 }
 
 void unlock_after_change(Slot& slot) noexcept {
-  // Relaxed: see Slot::changes.
-  slot.changes.fetch_add(1, std::memory_order_relaxed);
+  // Only written under the lock: a load and a store suffice. Relaxed: see Slot::changes.
+  slot.changes.store(slot.changes.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   const bool awaited = slot.waiters != 0;
   const bool finished = slot.dead && slot.holders == nullptr;
   if (finished) slot.dead = false;

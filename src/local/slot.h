@@ -51,7 +51,11 @@ static_assert(sizeof(Slot) == 64);
                                 const ThreadBlock& owner) noexcept;
 // With the lock held.
 void link(Slot& slot, Cell& cell) noexcept;
-void unlink(Slot& slot, Cell& cell) noexcept;
+inline void unlink(Slot& slot, Cell& cell) noexcept {
+  cell.linked = false;
+  (cell.previous == nullptr ? slot.holders : cell.previous->next) = cell.next;
+  if (cell.next != nullptr) cell.next->previous = cell.previous;
+}
 
 // Unlocks after a change that somebody may be waiting for: wakes them, and gives the slot back if
 // its variable is dead and this was the last cell.

@@ -9,7 +9,9 @@ StickyCell& place_of(ThreadBlock& self, Key key) noexcept {
   return self.sticky[key.slot() % ThreadBlock::kSticky];
 }
 
-void drop(ThreadBlock& self, StickyCell sticky) noexcept {
+}  // namespace
+
+void drop_sticky(ThreadBlock& self, StickyCell sticky) noexcept {
   Slot& slot = slot_at(sticky.key.slot());
   slot.lock.lock();
   Cell* const cell = find_linked(slot, sticky.key, sticky.cell, self);
@@ -22,24 +24,24 @@ void drop(ThreadBlock& self, StickyCell sticky) noexcept {
   self.pool.give_back(cell);
 }
 
-}  // namespace
-
-void keep_sticky(ThreadBlock& self, Slot& slot, Cell& cell) noexcept {
-  if (self.ending || cell.size_class == CellPool::kNoClass) {
-    finish_dead(self, slot, cell);
-    return;
+bool claim_visited(Slot& slot, Cell& cell) noexcept {
+  // Sequentially consistent, both, against the visitor, which raises the count and then reads the
+  // state: one of the two sees the other. A release alone would let both miss each other.
+  cell.state.exchange(CellState::destroying, std::memory_order_seq_cst);
+  if (slot.visitors.load(std::memory_order_seq_cst) == 0) return true;
+  slot.lock.lock();
+  const bool pinned = cell.pins != 0;
+  if (pinned) {
+    cell.owner = nullptr;
+    cell.state.store(CellState::orphan, std::memory_order_relaxed);  // read under the lock
   }
-  // Release: the variable's destructor, which frees the cell, sees that the value is gone.
-  cell.state.store(CellState::empty, std::memory_order_release);
-  // The newer one stays: a place that never changed hands could be blocked by one that is not used
-  // any more.
-  const StickyCell older = std::exchange(place_of(self, cell.key), StickyCell{cell.key, &cell});
-  if (older.cell != nullptr) drop(self, older);
+  slot.lock.unlock();
+  return !pinned;
 }
 
 void drop_all_sticky(ThreadBlock& self) noexcept {
   for (StickyCell& place : self.sticky) {
-    if (place.cell != nullptr) drop(self, std::exchange(place, StickyCell{}));
+    if (place.cell != nullptr) drop_sticky(self, std::exchange(place, StickyCell{}));
   }
 }
 

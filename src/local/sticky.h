@@ -17,13 +17,32 @@ namespace carrel::local {
   place.key = Key{};
   return std::exchange(place.cell, nullptr);
 }
+// Unlinks what was kept, and gives it back.
+void drop_sticky(ThreadBlock& self, StickyCell sticky) noexcept;
+// Unlinks a cell and gives it back: after the destructor of a claimed cell has run and destroyed
+// the variable itself, for instance.
+void finish_dead(ThreadBlock& self, Slot& slot, Cell& cell) noexcept;
 // Keeps an empty, linked cell of this thread's, or gives it back.
-void keep_sticky(ThreadBlock& self, Slot& slot, Cell& cell) noexcept;
+inline void keep_sticky(ThreadBlock& self, Slot& slot, Cell& cell) noexcept {
+  if (self.ending || cell.size_class == CellPool::kNoClass) {
+    finish_dead(self, slot, cell);
+    return;
+  }
+  // Release: the variable's destructor, which frees the cell, sees that the value is gone.
+  cell.state.store(CellState::empty, std::memory_order_release);
+  // The newer one stays: a place that never changed hands could be blocked by one that is not used
+  // any more.
+  StickyCell& place = self.sticky[cell.key.slot() % ThreadBlock::kSticky];
+  const StickyCell older = std::exchange(place, StickyCell{cell.key, &cell});
+  if (older.cell != nullptr) drop_sticky(self, older);
+}
 // Unlinks and gives back all that is kept.
 void drop_all_sticky(ThreadBlock& self) noexcept;
 // Forgets the cell, which the variable itself has unlinked.
 void forget_sticky(ThreadBlock& self, const Cell& cell) noexcept;
 
+// See claim_own().
+[[nodiscard]] bool claim_visited(Slot& slot, Cell& cell) noexcept;
 // Claims a live cell of this thread's, which is no longer in its map, for destruction. False if a
 // visitor has pinned it: the visitor then destroys it.
 [[nodiscard]] inline bool claim_own(Slot& slot, Cell& cell, bool visited) noexcept {
@@ -32,21 +51,8 @@ void forget_sticky(ThreadBlock& self, const Cell& cell) noexcept;
     cell.state.store(CellState::destroying, std::memory_order_relaxed);
     return true;
   }
-  // Sequentially consistent, both, against the visitor, which raises the count and then reads the
-  // state: one of the two sees the other. A release alone would let both miss each other.
-  cell.state.exchange(CellState::destroying, std::memory_order_seq_cst);
-  if (slot.visitors.load(std::memory_order_seq_cst) == 0) return true;
-  slot.lock.lock();
-  const bool pinned = cell.pins != 0;
-  if (pinned) {
-    cell.owner = nullptr;
-    cell.state.store(CellState::orphan, std::memory_order_relaxed);  // read under the lock
-  }
-  slot.lock.unlock();
-  return !pinned;
+  return claim_visited(slot, cell);
 }
-// After the destructor of a claimed cell has run and destroyed the variable itself.
-void finish_dead(ThreadBlock& self, Slot& slot, Cell& cell) noexcept;
 // After the destructor of a claimed cell has run.
 inline void finish_own(ThreadBlock& self, Slot& slot, Cell& cell) noexcept {
   // Relaxed: if the variable has died, then within the destructor that has just run on this thread.

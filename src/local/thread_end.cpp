@@ -32,8 +32,8 @@ enum class Claim {
   leave,             // gone, or another thread's to destroy
 };
 
+// Called and left with the slot's lock held.
 Claim claim(ThreadBlock& self, Slot& slot, Key key, const Cell* cell) noexcept {
-  slot.lock.lock();
   Cell* linked = find_linked(slot, key, cell, self);
   // Relaxed, here and below: the lock is held, under which others change the state.
   while (linked != nullptr &&
@@ -56,24 +56,36 @@ Claim claim(ThreadBlock& self, Slot& slot, Key key, const Cell* cell) noexcept {
       result = Claim::destroy;
     }
   }
-  slot.lock.unlock();
   return result;
 }
 
+// With the slot's lock held.
+void unlink_and_unlock(ThreadBlock& self, Slot& slot, Cell& cell) noexcept {
+  unlink(slot, cell);
+  unlock_after_change(slot);
+  self.pool.give_back(&cell);
+}
+
 void end_value(ThreadBlock& self, Key key) noexcept {
-  const Place place = Place::of(key);
-  Cell& cell = Cell::of(self.map.find(place));  // maybe gone: not to be touched before the claim
-  Slot& slot = slot_at(key.slot());
+  Slot& slot = slot_table.at(key.slot());
+  // Out of the map before the destructor, which so finds no value of its variable. The cell is
+  // maybe gone already: not to be touched before the claim.
+  Cell& cell = Cell::of(self.map.extract(key));
+  slot.lock.lock();
   const Claim claimed = claim(self, slot, key, &cell);
-  self.map.erase(place);  // before the destructor, which so finds no value of its variable
+  if (claimed == Claim::destroy && cell.destroy == nullptr) {
+    unlink_and_unlock(self, slot, cell);
+    return;
+  }
+  slot.lock.unlock();
   if (claimed == Claim::leave) return;
   run_destructor(self, cell, Ending::thread_exit);
   if (claimed == Claim::destroy) {
     slot.lock.lock();
-    unlink(slot, cell);
-    unlock_after_change(slot);
+    unlink_and_unlock(self, slot, cell);
+  } else {
+    self.pool.give_back(&cell);
   }
-  self.pool.give_back(&cell);
 }
 
 // Destroys what the thread holds now, newest first. What destructors make stays for the next round.
@@ -90,8 +102,7 @@ void abandon_rest(ThreadBlock& self) noexcept {
   for (std::uint32_t i = self.map.log_size(); i-- > 0;) {
     const Key key = self.map.log_key(i);
     if (key.empty()) continue;
-    const Place place = Place::of(key);
-    Cell& cell = Cell::of(self.map.find(place));
+    Cell& cell = Cell::of(self.map.find(key));
     Slot& slot = slot_at(key.slot());
     std::array<char, 80> name{};
     slot.lock.lock();
@@ -103,7 +114,7 @@ void abandon_rest(ThreadBlock& self) noexcept {
     } else {
       slot.lock.unlock();
     }
-    self.map.erase(place);
+    self.map.erase(key);
     if (linked == nullptr && !key.map_owns_value()) continue;
     keep_abandoned(cell);
     report("abandoned at its thread's end, since destructors made it again and again: ",

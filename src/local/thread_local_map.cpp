@@ -31,32 +31,33 @@ ThreadLocalMap::Home ThreadLocalMap::heap_home(std::uint32_t index) noexcept {
   return {entries + index, reinterpret_cast<std::uint32_t*>(entries + heap_capacity()) + index};
 }
 
-ThreadLocalMap::Home ThreadLocalMap::find_home(const Place& place) noexcept {
-  if (first_[index_of(place.first)].key == place.key) return first_home(index_of(place.first));
+ThreadLocalMap::Home ThreadLocalMap::find_home(Key key) noexcept {
+  if (first_[index_of(key.first_offset())].key == key)
+    return first_home(index_of(key.first_offset()));
   if (table_used_ == 0) return {};
   const std::uint32_t mask = heap_capacity() - 1;
   // Ends: a table is never full.
-  for (std::uint32_t i = index_of(place.home) & mask;; i = (i + 1) & mask) {
+  for (std::uint32_t i = index_of(key.home_offset()) & mask;; i = (i + 1) & mask) {
     const Home home = heap_home(i);
-    if (home.entry->key == place.key) return home;
+    if (home.entry->key == key) return home;
     if (home.entry->key.empty()) return {};
   }
 }
 
-void* ThreadLocalMap::probe(const Place& place) noexcept {
+void* ThreadLocalMap::probe(Key key) noexcept {
   if (table_used_ == 0 && !has_stale()) return nullptr;  // the first level has been looked at
-  if (const Home home = find_home(place); home.entry != nullptr) return home.entry->value;
+  if (const Home home = find_home(key); home.entry != nullptr) return home.entry->value;
   // A miss clears what it meets that is stale, but asks the slots only if there is anything.
   if (has_stale() && !log_still_) clear_stale();
   return nullptr;
 }
 
-std::uint32_t ThreadLocalMap::log_index(const Place& place) noexcept {
-  return *find_home(place).log_index;
+std::uint32_t ThreadLocalMap::log_index(Key key) noexcept {
+  return *find_home(key).log_index;
 }
 
-void ThreadLocalMap::reserve_slowly(const Place& place) {
-  if (const Key taken = at(first_, place.first).key; !taken.empty()) reserve_table();
+void ThreadLocalMap::reserve_slowly(Key key) {
+  if (!at(first_, key.first_offset()).key.empty()) reserve_table();
   if (log_size_ == log_capacity_) reserve_log();
 }
 
@@ -76,7 +77,12 @@ void ThreadLocalMap::reserve_log() {
   if (!log_still_) compact_log();
   // At least a third must be free after compaction, or it would come again too soon.
   if (log_capacity_ != 0 && log_size_ < log_capacity_ - log_capacity_ / 3) return;
-  const std::uint32_t wanted = std::max(kCapacityMin / 2, log_capacity_ * 2);
+  if (log_capacity_ == 0) {
+    log_ = inline_log_;
+    log_capacity_ = kLogInline;
+    return;
+  }
+  const std::uint32_t wanted = log_capacity_ * 2;
   if (!resize_log(wanted) && log_size_ == log_capacity_) throw std::bad_alloc();
 }
 
@@ -84,7 +90,7 @@ bool ThreadLocalMap::resize_log(std::uint32_t capacity) noexcept {
   auto* const fresh = static_cast<Key*>(allocate(capacity * sizeof(Key)));
   if (fresh == nullptr) return false;
   std::copy_n(log_, log_size_, fresh);
-  release(log_);
+  if (log_ != inline_log_) release(log_);
   log_ = fresh;
   log_capacity_ = capacity;
   return true;
@@ -92,7 +98,7 @@ bool ThreadLocalMap::resize_log(std::uint32_t capacity) noexcept {
 
 void ThreadLocalMap::add_to_table(Entry entry, std::uint32_t log_index) noexcept {
   const std::uint32_t mask = heap_capacity() - 1;
-  std::uint32_t i = index_of(Place::of(entry.key).home) & mask;
+  std::uint32_t i = index_of(entry.key.home_offset()) & mask;
   while (!table_[i].key.empty()) i = (i + 1) & mask;
   const Home home = heap_home(i);
   *home.entry = entry;
@@ -100,18 +106,25 @@ void ThreadLocalMap::add_to_table(Entry entry, std::uint32_t log_index) noexcept
   ++table_used_;
 }
 
-void ThreadLocalMap::erase_slowly(const Place& place) noexcept {
-  const Home home = find_home(place);
+void ThreadLocalMap::erase_slowly(Key key) noexcept {
+  const Home home = find_home(key);
   if (home.entry == nullptr) return;
   remove_home(home);
   if (!log_still_) shrink();
 }
 
+void* ThreadLocalMap::extract_slowly(Key key) noexcept {
+  const Home home = find_home(key);
+  void* const value = home.entry->value;
+  remove_home(home);
+  return value;
+}
+
 void ThreadLocalMap::remove_home(Home home) noexcept {
   add_count(~std::uint32_t{0});
   clear_log_at(*home.log_index);
-  if (home.entry >= first_ && home.entry < first_ + Place::kFirstLevel) {
-    *home.entry = Entry{};
+  if (home.entry >= first_ && home.entry < first_ + Key::kFirstLevel) {
+    put_first(*home.entry, Entry{});
     return;
   }
   --table_used_;
@@ -124,7 +137,7 @@ void ThreadLocalMap::remove_home(Home home) noexcept {
 void ThreadLocalMap::repair_run_from(std::uint32_t hole) noexcept {
   const std::uint32_t mask = heap_capacity() - 1;
   for (std::uint32_t i = (hole + 1) & mask; !table_[i].key.empty(); i = (i + 1) & mask) {
-    const std::uint32_t home = index_of(Place::of(table_[i].key).home) & mask;
+    const std::uint32_t home = index_of(table_[i].key.home_offset()) & mask;
     if (((i - home) & mask) < ((i - hole) & mask)) continue;
     *heap_home(hole).entry = table_[i];
     *heap_home(hole).log_index = *heap_home(i).log_index;
@@ -134,7 +147,7 @@ void ThreadLocalMap::repair_run_from(std::uint32_t hole) noexcept {
 }
 
 void ThreadLocalMap::clear_stale() noexcept {
-  for (std::uint32_t i = 0; i < Place::kFirstLevel; ++i) drop_stale(first_home(i));
+  for (std::uint32_t i = 0; i < Key::kFirstLevel; ++i) drop_stale(first_home(i));
   const std::uint32_t capacity = heap_capacity();
   if (capacity == 0) return;
   // Stale entries in more than an eighth of the places are worth a full sweep.
@@ -167,11 +180,15 @@ Cell* ThreadLocalMap::take_unowned() noexcept {
 }
 
 void ThreadLocalMap::compact_log() noexcept {
+  if (count() == 0) {
+    log_size_ = 0;
+    return;
+  }
   std::uint32_t kept = 0;
   for (std::uint32_t i = 0; i < log_size_; ++i) {
     const Key key = log_[i];
     if (key.empty()) continue;
-    *find_home(Place::of(key)).log_index = kept;
+    *find_home(key).log_index = kept;
     log_[kept++] = key;
   }
   log_size_ = kept;
@@ -217,13 +234,15 @@ void ThreadLocalMap::recount_stale() noexcept {
 
 void ThreadLocalMap::release_memory() noexcept {
   if (table_ != kNoTable) release(const_cast<Entry*>(table_));
-  release(log_);
+  if (log_ != inline_log_) release(log_);
   table_ = kNoTable;
   table_mask_ = 0;
   table_used_ = 0;
   capacity_.store(0, std::memory_order_relaxed);
   log_ = nullptr;
   log_size_ = log_capacity_ = 0;
+  // Nobody counts here any more: none of the thread's cells is linked. Relaxed: see has_stale().
+  stale_.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace carrel::local

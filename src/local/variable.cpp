@@ -1,6 +1,8 @@
 #include "carrel/local/variable.h"
 
+#include <cstring>
 #include <string>
+#include <utility>
 
 #include "carrel/base/assert.h"
 #include "carrel/base/error.h"
@@ -34,15 +36,15 @@ void used_after_death(std::string_view variable) noexcept {
   __builtin_unreachable();
 }
 
-NewValue::NewValue(const Place& place, Slot& slot, const VariableInfo& info)
-    : place_(place), slot_(slot), info_(info) {
-  if (place.key == Key::never()) used_after_death(info.name);
+NewValue::NewValue(Key key, Slot& slot, const VariableInfo& info)
+    : key_(key), slot_(slot), info_(info) {
+  if (key == Key::never()) used_after_death(info.name);
   ThreadBlock& self = thread_block;
   if (!self.registered) register_thread(self);
-  self.map.reserve(place);
+  self.map.reserve(key);
   insertions_ = self.map.insertions();
   forks_ = self.forks;
-  cell_ = take_sticky(self, slot, place.key);
+  cell_ = take_sticky(self, slot, key);
   if (cell_ == nullptr) cell_ = self.pool.take(info.size, info.align);
 }
 
@@ -61,46 +63,71 @@ void NewValue::discard() noexcept {
   }
 }
 
-void* NewValue::publish() {
-  ThreadBlock& self = thread_block;
-  if (insertions_ != self.map.insertions()) {  // the value's construction has used the map
-    if (void* const present = self.map.find(place_)) return present;
-    self.map.reserve(place_);
-  }
-  Cell& cell = *cell_;
-  cell.bytes.store(info_.size, std::memory_order_relaxed);  // a figure
+namespace {
+
+// Out of line, so that the common case saves no registers for it.
+[[gnu::noinline]] void link_new(ThreadBlock& self, Key key, Slot& slot, const VariableInfo& info,
+                                Cell& cell) noexcept {
+  cell.owner = &self;
+  cell.runner = nullptr;
+  cell.key = key;
+  cell.destroy = info.destroy;
+  // Relaxed: the lock publishes it.
+  cell.state.store(CellState::empty, std::memory_order_relaxed);
+  slot.lock.lock();
+  link(slot, cell);
+  slot.lock.unlock();
+}
+
+// Puts the cell, whose value is complete, into the map, which has room for it.
+[[gnu::always_inline]] inline void* publish_cell(ThreadBlock& self, Key key, Slot& slot,
+                                                 const VariableInfo& info, Cell& cell) noexcept {
+  cell.bytes.store(info.size, std::memory_order_relaxed);   // a figure
   cell.born.store(age_clock(), std::memory_order_relaxed);  // as well
-  cell.stamp = info_.lifetime == Lifetime::task ? self.map.next_sequence() : self.map.sequence();
-  if (!cell.linked || forks_ != self.forks) {  // a forked child has forgotten the link
-    cell.owner = &self;
-    cell.runner = nullptr;
-    cell.key = place_.key;
-    cell.destroy = info_.destroy;
-    // Relaxed: the lock publishes it.
-    cell.state.store(CellState::empty, std::memory_order_relaxed);
-    slot_.lock.lock();
-    link(slot_, cell);
-    slot_.lock.unlock();
-  }
+  cell.stamp = self.map.epoch();
+  if (info.lifetime == Lifetime::task) self.map.note_creation();
+  if (!cell.linked) link_new(self, key, slot, info, cell);
   // Release: a visitor that sees the cell live, and a dying variable, see the value.
   cell.state.store(CellState::live, std::memory_order_release);
-  self.map.insert(place_, cell.value());
-  cell_ = nullptr;
+  self.map.insert(key, cell.value());
   // Last, since it may run destructors, which may insert in turn.
   if (self.map.has_stale() || self.map.has_unowned()) clear_stale_values(self);
   return cell.value();
 }
 
-bool remove_value(const Place& place, Slot& slot, const VariableInfo& info) noexcept {
-  if (place.key == Key::never()) used_after_death(info.name);
+}  // namespace
+
+void* insert_word(Key key, Slot& slot, const VariableInfo& info, std::uint64_t word) {
+  if (key == Key::never()) used_after_death(info.name);
   ThreadBlock& self = thread_block;
-  void* const value = self.map.find(place);
+  if (!self.registered) register_thread(self);
+  self.map.reserve(key);
+  Cell* cell = take_sticky(self, slot, key);
+  if (cell == nullptr) cell = self.pool.take(info.size, info.align);
+  std::memcpy(cell->value(), &word, sizeof(word));  // every cell has room for a word
+  return publish_cell(self, key, slot, info, *cell);
+}
+
+void* NewValue::publish() {
+  ThreadBlock& self = thread_block;
+  if (insertions_ != self.map.insertions()) {  // the value's construction has used the map
+    if (void* const present = self.map.find(key_)) return present;
+    self.map.reserve(key_);
+  }
+  if (forks_ != self.forks) cell_->linked = false;  // a forked child has forgotten the link
+  return publish_cell(self, key_, slot_, info_, *std::exchange(cell_, nullptr));
+}
+
+bool remove_value(Key key, Slot& slot, const VariableInfo& info) noexcept {
+  if (key == Key::never()) used_after_death(info.name);
+  ThreadBlock& self = thread_block;
+  void* const value = self.map.find(key);
   if (value == nullptr) return false;
   Cell& cell = Cell::of(value);
-  self.map.erase(place);
+  self.map.erase(key);
   if (!claim_own(slot, cell, info.visited)) return true;  // a visitor destroys it
   run_destructor(self, cell, Ending::removed);
-  // From here on `info` and `place` may be gone: the value may have owned its variable.
+  // From here on `info` may be gone: the value may have owned its variable.
   finish_own(self, slot, cell);
   return true;
 }

@@ -13,7 +13,7 @@ class Walk {
   Walk(ThreadBlock& self, Slot& slot) noexcept
       : self_(self), slot_(slot), frame_{&slot, nullptr, self.visit} {
     self.visit = &frame_;
-    // Sequentially consistent: see claim_own() in sticky.cpp.
+    // Sequentially consistent: see claim_visited().
     slot.visitors.fetch_add(1, std::memory_order_seq_cst);
     slot.lock.lock();
     next_ = slot.holders;
@@ -32,7 +32,7 @@ class Walk {
   [[nodiscard]] void* next() noexcept {
     unpin();
     for (Cell* cell = next_; cell != nullptr; cell = cell->next) {
-      // Sequentially consistent: see claim_own(). Also acquires the value from its owner.
+      // Sequentially consistent: see claim_visited(). Also acquires the value from its owner.
       if (cell->state.load(std::memory_order_seq_cst) != CellState::live) continue;
       ++cell->pins;
       frame_.pinned = cell;

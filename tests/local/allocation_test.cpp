@@ -88,17 +88,21 @@ int fail_every_allocation(const std::function<void()>& act, const std::function<
   }
 }
 
+// Too large for the cells that ended threads leave to others.
+struct Large {
+  int number = 0;
+  char rest[200] = {};
+};
+
 TEST(Allocation, AFailedFirstValueLeavesTheThreadAsItWas) {
-  const ThreadLocal<int> variable;
+  const ThreadLocal<Large> variable;
   int failures = 0;
   std::thread([&] {
-    failures = fail_every_allocation([&] { variable.set(1); },
-                                     [&] {
-                                       if (variable.peek() != nullptr) variable.remove();
-                                     });
-    EXPECT_EQ(variable.get(), 1);
+    failures = fail_every_allocation([&] { variable.set(Large{1}); },
+                                     [&] { EXPECT_EQ(variable.peek(), nullptr); });
+    EXPECT_EQ(variable.get().number, 1);
   }).join();
-  EXPECT_GE(failures, 2) << "the log and the cell";
+  EXPECT_EQ(failures, 1) << "the cell; the map itself needs no memory yet";
 }
 
 TEST(Allocation, AFailedGrowthLeavesEveryValueWhereItWas) {
@@ -118,7 +122,7 @@ TEST(Allocation, AFailedGrowthLeavesEveryValueWhereItWas) {
                                           check();
                                         });
     }
-    EXPECT_GE(failures, 300);
+    EXPECT_GE(failures, 200) << "cells, but for those that ended threads have left; table; log";
   }).join();
   for (const auto& variable : variables) EXPECT_EQ(variable->statistics().values, 0U);
 }

@@ -27,16 +27,16 @@ class Map : public testing::Test {
  protected:
   Map() { const ThreadLocal<int> any; }
   ~Map() override {
-    while (map.log_size() != 0) map.erase(Place::of(map.log_key(map.log_size() - 1)));
+    while (map.log_size() != 0) map.erase(map.log_key(map.log_size() - 1));
     map.release_memory();
   }
   void add(std::uint32_t slot) {
-    const Place place = Place::of(key_of(slot));
-    map.reserve(place);
-    map.insert(place, &values[slot]);
+    const Key key = key_of(slot);
+    map.reserve(key);
+    map.insert(key, &values[slot]);
   }
-  void drop(std::uint32_t slot) { map.erase(Place::of(key_of(slot))); }
-  void* find(std::uint32_t slot) { return map.find(Place::of(key_of(slot))); }
+  void drop(std::uint32_t slot) { map.erase(key_of(slot)); }
+  void* find(std::uint32_t slot) { return map.find(key_of(slot)); }
 
   ThreadLocalMap map;
   std::array<int, 256> values{};
@@ -44,7 +44,7 @@ class Map : public testing::Test {
 
 TEST_F(Map, SixteenConsecutiveVariablesHaveSixteenPlaces) {
   std::set<std::uint32_t> places;
-  for (std::uint32_t slot = 100; slot < 116; ++slot) places.insert(Place::of(key_of(slot)).first);
+  for (std::uint32_t slot = 100; slot < 116; ++slot) places.insert(key_of(slot).first_offset());
   EXPECT_EQ(places.size(), 16U);
   for (std::uint32_t slot = 100; slot < 116; ++slot) add(slot);
   EXPECT_EQ(map.capacity(), 16U) << "no table on the heap yet";
@@ -132,7 +132,7 @@ TEST(Generations, AKeyOfADeadVariableIsRefusedInItsReusedSlot) {
   const Key fresh = thread_block.map.log_key(thread_block.map.log_size() - 1);
   EXPECT_EQ(fresh.slot(), old.slot());
   EXPECT_EQ(fresh.generation(), old.generation() + 1);
-  EXPECT_EQ(thread_block.map.find(Place::of(old)), nullptr);
+  EXPECT_EQ(thread_block.map.find(old), nullptr);
   EXPECT_TRUE(variable_is_dead(old));
 }
 

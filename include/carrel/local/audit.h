@@ -23,7 +23,7 @@
 namespace carrel::local {
 
 struct AuditMark {
-  std::uint64_t sequence;
+  std::uint64_t epoch;
 };
 
 struct ValueRecord {
@@ -35,14 +35,16 @@ struct ValueRecord {
   Lifetime lifetime = Lifetime::task;
 };
 
-// One load.
+// One addition.
 [[nodiscard]] inline AuditMark mark_audit() noexcept {
-  return {thread_block.map.sequence()};
+  return {thread_block.map.next_epoch()};
 }
 
-// False: nothing was created or replaced. True: something was; it may be gone again. One load.
+// False: nothing was created or replaced. True: something was; it may be gone again. Two
+// loads.
 [[nodiscard]] inline bool changed_since(AuditMark mark) noexcept {
-  return thread_block.map.sequence() != mark.sequence;
+  const ThreadLocalMap& map = thread_block.map;
+  return map.last_creation() >= mark.epoch || map.last_replacement() >= mark.epoch;
 }
 
 // What is left, oldest first. O(values left), and O(values held) if a value that was there before

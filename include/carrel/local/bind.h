@@ -32,10 +32,12 @@ class BindChain {
   [[nodiscard]] bool variable_lives() const noexcept;
   // Keeps what the audit knows of the value that is about to be replaced ...
   void remember(void* value) noexcept;
+  // ... says that it has been replaced ...
+  void replaced(void* value) noexcept;
   // ... and says it again of the value that has just been restored.
   void restore_record(void* value, bool same_cell) noexcept;
 
-  Place place_;
+  Key key_;
   Slot* slot_;
   const VariableInfo* info_;
 
@@ -44,7 +46,7 @@ class BindChain {
   BindChain* outer_;
   std::uint64_t stamp_ = 0;
   std::uint64_t replaced_ = 0;
-  std::uint64_t sequence_ = 0;
+  std::uint64_t epoch_ = 0;
 };
 
 }  // namespace local
@@ -54,7 +56,7 @@ class [[nodiscard]] Bind : private local::BindChain {
  public:
   template <class U>
   Bind(const local::Target& target, U&& value) : BindChain(target) {
-    T* const present = local::Values<T>::find(target.place);
+    T* const present = local::Values<T>::find(target.key);
     if (present == nullptr) {
       local::Values<T>::create(target, [&]() -> T { return T(std::forward<U>(value)); });
       return;
@@ -72,17 +74,17 @@ class [[nodiscard]] Bind : private local::BindChain {
         throw;
       }
     }
-    local::note_replaced(present, target.info.lifetime);
+    replaced(present);
   }
 
   ~Bind() {
     if (!variable_lives()) return;
-    const local::Target target{place_, *slot_, *info_};
+    const local::Target target{key_, *slot_, *info_};
     if (!previous_) {
-      local::remove_value(place_, *slot_, *info_);
+      local::remove_value(key_, *slot_, *info_);
       return;
     }
-    T* present = local::Values<T>::find(place_);
+    T* present = local::Values<T>::find(key_);
     const bool same_cell = present != nullptr;
     if (same_cell) {
       *present = std::move(*previous_);

@@ -32,7 +32,7 @@ struct alignas(16) Cell {
   ThreadBlock* runner = nullptr;
   Key key;
   void (*destroy)(void*) noexcept = nullptr;  // null: nothing to run
-  std::uint64_t stamp = 0;                    // the map's sequence when created or last replaced
+  std::uint64_t stamp = 0;                    // the map's epoch when created or last replaced
   // What the value occupies, as its owner last said. Relaxed: a figure for inspection, on its own.
   std::atomic<std::size_t> bytes{0};
   std::uint32_t pins = 0;

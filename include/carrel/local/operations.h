@@ -24,7 +24,7 @@ concept OwnOrBorrowed =
     local::Stored<Declared>::is_borrowed ||
     !local::refers_to_another<std::remove_const_t<typename local::Stored<Declared>::type>>;
 
-// `Variable` has place() and target(), and is_registered(), which says whether any thread may have
+// `Variable` has key() and target(), and is_registered(), which says whether any thread may have
 // a value yet.
 template <class Variable, class Declared>
 class ThreadLocalOperations {
@@ -48,26 +48,27 @@ class ThreadLocalOperations {
   ThreadLocalOperations& operator=(const ThreadLocalOperations&) = delete;
 
   // This thread's value, or nullptr; never makes one.
-  [[nodiscard]] T* peek() const noexcept { return Values::find(self().place()); }
+  [[nodiscard]] T* peek() const noexcept { return Values::find(self().key()); }
 
   // Assigns to this thread's value, or makes it. References to it stay valid, but for a T that can
   // only be moved or is const: there a new object takes the old one's place.
   template <class U = Plain>
     requires std::constructible_from<Plain, U>
   T& set(U&& value) const {
-    if (T* const present = Values::find(self().place())) [[likely]] {
-      Values::replace(*present, std::forward<U>(value));
-      local::note_replaced(const_cast<Plain*>(present), self().info_.lifetime);
-      return *present;
+    if constexpr (local::is_word<Plain>) {
+      return set_word(Plain(std::forward<U>(value)));  // by value: it may stay in a register
+    } else {
+      if (T* const present = Values::find(self().key())) [[likely]]
+        return replace(*present, std::forward<U>(value));
+      return local::on_the_slow_path(this)->set_first(std::forward<U>(value));
     }
-    return set_first(std::forward<U>(value));
   }
 
   // Destroys this thread's value. False if there is none.
   bool remove() const noexcept {
     if (!self().is_registered()) return false;
     const local::Target target = self().target();
-    return local::remove_value(target.place, target.slot, target.info);
+    return local::remove_value(target.key, target.slot, target.info);
   }
 
   // Moves this thread's value out, and leaves none.
@@ -94,7 +95,7 @@ class ThreadLocalOperations {
     if (!self().is_registered()) return;
     const local::Target target = self().target();
     local::visit_values(
-        target.slot, target.place.key,
+        target.slot, target.key,
         [](void* context, void* value) {
           (*static_cast<std::remove_reference_t<F>*>(context))(*static_cast<T*>(value));
         },
@@ -120,6 +121,22 @@ class ThreadLocalOperations {
   [[gnu::noinline]] T& set_first(U&& value) const {
     return Values::create(self().target(),
                           [&]() -> Plain { return Plain(std::forward<U>(value)); });
+  }
+
+  T& set_word(Plain value) const {
+    if (T* const present = Values::find(self().key())) [[likely]]
+      return replace(*present, value);
+    return local::on_the_slow_path(this)->set_first_word(value);
+  }
+  [[gnu::noinline]] T& set_first_word(Plain value) const {
+    return Values::create(self().target(), [value]() -> Plain { return value; });
+  }
+
+  template <class U>
+  T& replace(T& present, U&& value) const {
+    Values::replace(present, std::forward<U>(value));
+    local::note_replaced(const_cast<Plain*>(std::addressof(present)), self().info_.lifetime);
+    return present;
   }
 
   [[nodiscard]] const Variable& self() const noexcept {

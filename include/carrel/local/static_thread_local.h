@@ -73,57 +73,48 @@ class StaticThreadLocal : public ThreadLocalOperations<StaticThreadLocal<Declare
 
   // This thread's value; the initial value is made if there is none. O(1).
   T& get() const {
-    if (void* const value = local::thread_block.map.find_inline(place())) [[likely]]
+    if (void* const value = local::lookup(key())) [[likely]]
       return *static_cast<T*>(value);
-    return get_slowly();
+    return local::on_the_slow_path(this)->get_slowly();
   }
 
   [[nodiscard]] std::string_view name() const noexcept { return info_.name; }
 
  private:
-  // Relaxed: a key that is seen too late, or places that are, only lead to the slow path. No entry
-  // but this variable's own ever has its key, so a hit is right wherever it was looked for.
-  [[nodiscard]] local::Place place() const noexcept {
-    return {local::Key{key_.load(std::memory_order_relaxed)},
-            first_.load(std::memory_order_relaxed), home_.load(std::memory_order_relaxed)};
-  }
-  // Acquire: whoever sees the key sees the slot that the registering thread took.
+  // Relaxed: a key that is seen too late only leads to the slow path. No entry but this variable's
+  // own ever has its key.
   [[nodiscard]] local::Key key() const noexcept {
-    return local::Key{key_.load(std::memory_order_acquire)};
+    return local::Key{key_.load(std::memory_order_relaxed)};
   }
   [[nodiscard]] bool is_registered() const noexcept { return key() != local::Key::never(); }
 
   [[nodiscard]] local::Target target() const {
-    local::Key current = key();
+    // Acquire: whoever sees the key sees the slot that the registering thread took.
+    local::Key current{key_.load(std::memory_order_acquire)};
     if (current == local::Key::never()) current = register_now();
-    return {local::Place::of(current), local::slot_of(current), info_};
+    return {current, local::slot_of(current), info_};
   }
 
   [[gnu::noinline]] local::Key register_now() const {
     local::pin_library_of(this);
     const local::Registration mine = local::register_variable(info_);
     std::uint64_t expected = local::Key::never().bits;
-    // Release: see key(). Acquire on failure: another thread was faster.
+    // Release: see target(). Acquire on failure: another thread was faster.
     if (!key_.compare_exchange_strong(expected, mine.key.bits, std::memory_order_acq_rel,
                                       std::memory_order_acquire)) {
       local::retire_variable(*mine.slot, mine.key);
       return local::Key{expected};
     }
-    const local::Place place = local::Place::of(mine.key);
-    first_.store(place.first, std::memory_order_relaxed);  // see get()
-    home_.store(place.home, std::memory_order_relaxed);
     return mine.key;
   }
 
   [[gnu::noinline]] T& get_slowly() const {
     const local::Target found = target();
-    if (T* const value = Values::find(found.place)) return *value;
+    if (T* const value = Values::find(found.key)) return *value;
     return Values::initialise(found, initial_);
   }
 
   mutable std::atomic<std::uint64_t> key_{local::Key::never().bits};
-  mutable std::atomic<std::uint32_t> first_{0};
-  mutable std::atomic<std::uint32_t> home_{0};
   local::VariableInfo info_;
   local::StaticInitial<T> initial_;
 };

@@ -29,7 +29,7 @@ class CellPool {
   // A cell for a value of that size and alignment. Throws std::bad_alloc.
   [[nodiscard]] Cell* take(std::size_t size, std::size_t align);
   void give_back(Cell* cell) noexcept;
-  // Frees all that is in hand, and keeps nothing from now on.
+  // Leaves all that is in hand to other threads, or frees it, and keeps nothing from now on.
   void close() noexcept;
   void open() noexcept { closed_ = false; }
 
@@ -41,6 +41,10 @@ class CellPool {
   std::array<std::uint8_t, kClasses> count_{};
   bool closed_ = true;  // until the thread is registered
 };
+
+// For fork: no other thread is taking or leaving a cell meanwhile.
+void lock_depot() noexcept;
+void unlock_depot() noexcept;
 
 // A destructor of a value that is running on this thread; a list, since they nest.
 struct RunningDestructor {
@@ -66,7 +70,7 @@ struct StickyCell {
 struct ThreadBlock {
   static constexpr std::uint32_t kSticky = 8;
 
-  ThreadLocalMap map;
+  ThreadLocalMap map;  // first: see lookup.h
   std::array<StickyCell, kSticky> sticky{};
   CellPool pool;
   RunningDestructor* destructor = nullptr;
@@ -83,7 +87,8 @@ struct ThreadBlock {
   ThreadBlock* previous = nullptr;
 };
 
-// Constant-initialised, so that reading it needs no guard and no wrapper function.
-extern constinit thread_local ThreadBlock thread_block;
+// Constant-initialised, so that reading it needs no guard and no wrapper function. Its name for the
+// linker is the one that lookup.h uses.
+extern constinit thread_local ThreadBlock thread_block asm("carrel_local_thread_block");
 
 }  // namespace carrel::local

@@ -54,7 +54,7 @@ class ThreadLocal : public ThreadLocalOperations<ThreadLocal<Declared>, Declared
         initial_(std::move(options.initial)) {
     const local::Registration registration = local::register_variable(info_);
     slot_ = registration.slot;
-    place_ = local::Place::of(registration.key);
+    key_ = registration.key;
   }
   // What `make` returns is each thread's initial value.
   template <class Make>
@@ -65,31 +65,31 @@ class ThreadLocal : public ThreadLocalOperations<ThreadLocal<Declared>, Declared
   ThreadLocal(const ThreadLocal&) = delete;
   ThreadLocal& operator=(const ThreadLocal&) = delete;
   ~ThreadLocal() {
-    local::retire_variable(*slot_, place_.key);
+    local::retire_variable(*slot_, key_);
     // Volatile: a use after this is an error, but one that shall be seen.
-    const_cast<volatile std::uint64_t&>(place_.key.bits) = local::Key::never().bits;
+    const_cast<volatile std::uint64_t&>(key_.bits) = local::Key::never().bits;
   }
 
   // This thread's value; the initial value is made if there is none. O(1).
   T& get() const {
-    if (void* const value = local::thread_block.map.find_inline(place_)) [[likely]]
+    if (void* const value = local::lookup(key_)) [[likely]]
       return *static_cast<T*>(value);
-    return get_slowly();
+    return local::on_the_slow_path(this)->get_slowly();
   }
 
   [[nodiscard]] std::string_view name() const noexcept { return name_; }
 
  private:
-  [[nodiscard]] const local::Place& place() const noexcept { return place_; }
-  [[nodiscard]] local::Target target() const noexcept { return {place_, *slot_, info_}; }
+  [[nodiscard]] local::Key key() const noexcept { return key_; }
+  [[nodiscard]] local::Target target() const noexcept { return {key_, *slot_, info_}; }
   [[nodiscard]] static constexpr bool is_registered() noexcept { return true; }
 
   [[gnu::noinline]] T& get_slowly() const {
-    if (T* const value = Values::find(place_)) return *value;
+    if (T* const value = Values::find(key_)) return *value;
     return Values::initialise(target(), initial_);
   }
 
-  local::Place place_;  // first: all that a hit reads of the variable
+  local::Key key_;  // first: all that a hit reads of the variable
   local::Slot* slot_ = nullptr;
   std::string name_;
   local::VariableInfo info_;

@@ -31,59 +31,71 @@ class ThreadLocalMap {
   ThreadLocalMap(const ThreadLocalMap&) = delete;
   ThreadLocalMap& operator=(const ThreadLocalMap&) = delete;
 
-  // The value of the variable at `place`, or nullptr. Clears the stale entries that it meets.
-  [[nodiscard]] [[gnu::always_inline]] void* find(const Place& place) noexcept {
-    if (void* const value = find_inline(place)) [[likely]]
+  // The value of the variable, or nullptr. Clears the stale entries that it meets.
+  [[nodiscard]] [[gnu::always_inline]] void* find(Key key) noexcept {
+    if (void* const value = find_first(key)) [[likely]]
       return value;
-    return probe(place);
+    return find_beyond(key);
   }
-  // The inlined part of it: the first level, then the heap table's home place.
-  [[nodiscard]] [[gnu::always_inline]] void* find_inline(const Place& place) const noexcept {
-    if (const Entry& entry = at(first_, place.first); entry.key == place.key) [[likely]]
-      return present(entry);
-    if (const Entry& entry = at(table_, place.home & table_mask_); entry.key == place.key) {
-      void* value = present(entry);
-      // Emits nothing, but keeps the compiler from merging the two exits, which would put a taken
-      // jump into the first.
-      asm("" : "+r"(value));
-      if (value == nullptr) __builtin_unreachable();
-      return value;
-    }
-    return nullptr;
+  // The first level of it.
+  [[nodiscard]] [[gnu::always_inline]] void* find_first(Key key) const noexcept {
+    const Entry& entry = at(first_, key.first_offset());
+    return entry.key == key ? present(entry) : nullptr;
+  }
+  // The home place in the heap's table.
+  [[nodiscard]] [[gnu::always_inline]] void* find_in_table(Key key) const noexcept {
+    const Entry& entry = at(table_, key.home_offset() & table_mask_);
+    return entry.key == key ? present(entry) : nullptr;
+  }
+  // All but the first level.
+  [[nodiscard]] void* find_beyond(Key key) noexcept {
+    if (void* const value = find_in_table(key)) return value;
+    return probe(key);
   }
 
-  // Makes room for one more entry at `place`. Throws std::bad_alloc; the map is then as it was.
-  void reserve(const Place& place) {
-    if (at(first_, place.first).key.empty() && log_size_ != log_capacity_) [[likely]]
+  // Makes room for one more entry for the key. Throws std::bad_alloc; the map is then as it was.
+  void reserve(Key key) {
+    if (at(first_, key.first_offset()).key.empty() && log_size_ != log_capacity_) [[likely]]
       return;
-    reserve_slowly(place);
+    reserve_slowly(key);
   }
   // Adds an entry that is not there yet; reserve() has just made the room.
-  void insert(const Place& place, void* value) noexcept {
+  void insert(Key key, void* value) noexcept {
     const std::uint32_t log_index = log_size_++;
-    log_[log_index] = place.key;
+    log_[log_index] = key;
     ++insertions_;
     add_count(1);
-    if (Entry& entry = at(first_, place.first); entry.key.empty()) [[likely]] {
-      entry = Entry{place.key, value};
-      first_log_index_[index_of(place.first)] = log_index;
+    if (Entry& entry = at(first_, key.first_offset()); entry.key.empty()) [[likely]] {
+      put_first(entry, Entry{key, value});
+      first_log_index_[index_of(key.first_offset())] = log_index;
     } else {
-      add_to_table(Entry{place.key, value}, log_index);
+      add_to_table(Entry{key, value}, log_index);
     }
   }
   // How many insertions there have been: whether foreign code has used the map meanwhile.
   [[nodiscard]] std::uint32_t insertions() const noexcept { return insertions_; }
   // Takes the variable's entry out, if there is one. Never touches the value or its cell, which
   // may be gone already when the variable is.
-  void erase(const Place& place) noexcept {
-    Entry& entry = at(first_, place.first);
-    if (entry.key != place.key || log_capacity_ > kLogKept || log_still_) [[unlikely]] {
-      erase_slowly(place);
+  void erase(Key key) noexcept {
+    Entry& entry = at(first_, key.first_offset());
+    if (entry.key != key || log_capacity_ > kLogKept || log_still_) [[unlikely]] {
+      erase_slowly(key);
       return;
     }
-    entry = Entry{};
+    put_first(entry, Entry{});
     add_count(~std::uint32_t{0});
-    clear_log_at(first_log_index_[index_of(place.first)]);
+    clear_log_at(first_log_index_[index_of(key.first_offset())]);
+  }
+  // Takes the variable's entry out, which there must be, and returns its value. For a teardown:
+  // while the log is held still.
+  [[nodiscard]] void* extract(Key key) noexcept {
+    Entry& entry = at(first_, key.first_offset());
+    if (entry.key != key) return extract_slowly(key);
+    void* const value = entry.value;
+    put_first(entry, Entry{});
+    add_count(~std::uint32_t{0});
+    clear_log_at(first_log_index_[index_of(key.first_offset())]);
+    return value;
   }
 
   // Whether other threads have destroyed variables of which this map still has keys.
@@ -111,14 +123,19 @@ class ThreadLocalMap {
   // Drops the records of entries that are no more. Not while the log is held still.
   void compact_log() noexcept;
   // Where the record of the variable's entry is, which there must be.
-  [[nodiscard]] std::uint32_t log_index(const Place& place) noexcept;
+  [[nodiscard]] std::uint32_t log_index(Key key) noexcept;
 
   // --- what the audit compares ---
-  // Counts creations and replacements of values that the audit looks at.
-  [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
+  // Time as the audit sees it: advanced by every mark, so that a value which was made or replaced
+  // at or after a mark carries at least the mark's number. A set() so only stores, and does not
+  // count.
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+  std::uint64_t next_epoch() noexcept { return ++epoch_; }
+  // When a value that the audit looks at was last made, and last replaced.
+  [[nodiscard]] std::uint64_t last_creation() const noexcept { return created_; }
   [[nodiscard]] std::uint64_t last_replacement() const noexcept { return replaced_; }
-  std::uint64_t next_sequence() noexcept { return ++sequence_; }
-  void note_replacement(std::uint64_t sequence) noexcept { replaced_ = sequence; }
+  void note_creation() noexcept { created_ = epoch_; }
+  void note_replacement(std::uint64_t epoch) noexcept { replaced_ = epoch; }
 
   // --- figures; count() and capacity() may be read by other threads ---
   [[nodiscard]] std::uint32_t count() const noexcept {
@@ -126,7 +143,7 @@ class ThreadLocalMap {
     return count_.load(std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint32_t capacity() const noexcept {
-    return Place::kFirstLevel + capacity_.load(std::memory_order_relaxed);  // as count()
+    return Key::kFirstLevel + capacity_.load(std::memory_order_relaxed);  // as count()
   }
   [[nodiscard]] std::uint32_t stale() const noexcept {
     return stale_.load(std::memory_order_relaxed);  // as count()
@@ -170,8 +187,8 @@ class ThreadLocalMap {
   }
   [[nodiscard]] Home heap_home(std::uint32_t index) noexcept;
   [[nodiscard]] bool is_stale(Key key) const noexcept;
-  [[nodiscard]] void* probe(const Place& place) noexcept;
-  [[nodiscard]] Home find_home(const Place& place) noexcept;
+  [[nodiscard]] void* probe(Key key) noexcept;
+  [[nodiscard]] Home find_home(Key key) noexcept;
   void add_to_table(Entry entry, std::uint32_t log_index) noexcept;
   void repair_run_from(std::uint32_t hole) noexcept;
   void remove_home(Home home) noexcept;
@@ -181,8 +198,9 @@ class ThreadLocalMap {
     if (log_still_) return;
     while (log_size_ != 0 && log_[log_size_ - 1].empty()) --log_size_;
   }
-  void reserve_slowly(const Place& place);
-  void erase_slowly(const Place& place) noexcept;
+  void reserve_slowly(Key key);
+  void erase_slowly(Key key) noexcept;
+  [[nodiscard]] void* extract_slowly(Key key) noexcept;
   void reserve_table();
   void reserve_log();
   [[nodiscard]] bool resize_table(std::uint32_t capacity) noexcept;
@@ -193,7 +211,15 @@ class ThreadLocalMap {
     count_.store(count_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
 
-  Entry first_[Place::kFirstLevel];
+  // Changes an entry of the first level. lookup.h reads it behind the compiler's back: the two
+  // empty statements keep the change where it is written.
+  static void put_first(Entry& place, Entry entry) noexcept {
+    asm volatile("" : : : "memory");
+    place = entry;
+    asm volatile("" : : : "memory");
+  }
+
+  Entry first_[Key::kFirstLevel];  // first: see lookup.h
   const Entry* table_ = kNoTable;
   std::uint32_t table_mask_ = 0;  // in bytes
   std::uint32_t table_used_ = 0;
@@ -202,12 +228,18 @@ class ThreadLocalMap {
   std::atomic<std::uint32_t> stale_{0};     // raised by others, lowered by the owner
   std::uint32_t insertions_ = 0;
   std::uint32_t sweep_from_ = 0;
-  std::uint32_t first_log_index_[Place::kFirstLevel] = {};
+  std::uint32_t first_log_index_[Key::kFirstLevel] = {};
+  // The log of a thread that holds few values lies in the map, so that such a thread's end has
+  // nothing to give back. Null: as long as the map is constant-initialised it cannot point at
+  // itself.
+  static constexpr std::uint32_t kLogInline = 8;
   Key* log_ = nullptr;
   std::uint32_t log_size_ = 0;
   std::uint32_t log_capacity_ = 0;
+  Key inline_log_[kLogInline];
   bool log_still_ = false;
-  std::uint64_t sequence_ = 0;
+  std::uint64_t epoch_ = 1;
+  std::uint64_t created_ = 0;
   std::uint64_t replaced_ = 0;
   Cell* unowned_ = nullptr;
 };

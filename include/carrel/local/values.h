@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
+#include "carrel/local/lookup.h"
 #include "carrel/local/variable.h"
 
 namespace carrel::local {
@@ -16,7 +19,7 @@ namespace carrel::local {
 // Where a variable's values are, and how they are made. Copied by value: destructors of values may
 // destroy the variable itself while an operation runs.
 struct Target {
-  Place place;
+  Key key;
   Slot& slot;
   const VariableInfo& info;
 };
@@ -26,14 +29,34 @@ class Values {
   using Plain = std::remove_const_t<T>;
 
  public:
-  [[nodiscard]] static T* find(const Place& place) noexcept {
-    return static_cast<T*>(thread_block.map.find(place));
+  // Clears the stale entries that a miss meets.
+  [[nodiscard]] static T* find(Key key) noexcept {
+    void* value = lookup_first(key);
+    if (value == nullptr) [[unlikely]]
+      value = thread_block.map.find_beyond(key);
+    return static_cast<T*>(value);
   }
 
   // Makes the value that is not there yet from what `make` returns.
   template <class Make>
   static T& create(const Target& target, Make&& make) {
-    NewValue fresh(target.place, target.slot, target.info);
+    if constexpr (is_word<Plain>) {
+      const std::uint32_t before = thread_block.map.insertions();
+      const Plain value = make();
+      if (thread_block.map.insertions() != before) {  // `make` has used the map
+        if (T* const present = find(target.key)) return *present;
+      }
+      std::uint64_t word = 0;
+      std::memcpy(&word, std::addressof(value), sizeof(value));
+      return *static_cast<T*>(insert_word(target.key, target.slot, target.info, word));
+    } else {
+      return create_in_place(target, make);
+    }
+  }
+
+  template <class Make>
+  static T& create_in_place(const Target& target, Make&& make) {
+    NewValue fresh(target.key, target.slot, target.info);
     ::new (fresh.memory()) Plain(make());
     fresh.constructed();
     return *static_cast<T*>(fresh.publish());
@@ -41,15 +64,15 @@ class Values {
 
   template <class Make>
   static T& initialise(const Target& target, Make&& make) {
-    const Initialising guard(target.place.key, target.info.name);
+    const Initialising guard(target.key, target.info.name);
     return create(target, make);
   }
 
   [[nodiscard]] static std::optional<Plain> take(const Target& target) {
-    T* const present = find(target.place);
+    T* const present = find(target.key);
     if (present == nullptr) return std::nullopt;
     std::optional<Plain> taken(std::move(*present));
-    remove_value(target.place, target.slot, target.info);
+    remove_value(target.key, target.slot, target.info);
     return taken;
   }
 

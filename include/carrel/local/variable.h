@@ -75,13 +75,23 @@ struct Registration {
 // Destroys all values (Reclaim::eager) or leaves them to their owners, and gives the slot back.
 void retire_variable(Slot& slot, Key key) noexcept;
 
+// Whether a T is just some bits: making it runs no code that could look at the map.
+template <class T>
+inline constexpr bool is_word =
+    std::is_trivially_copyable_v<T> && std::is_copy_constructible_v<T> &&
+    std::is_trivially_destructible_v<T> && sizeof(T) <= sizeof(std::uint64_t) &&
+    alignof(T) <= alignof(std::uint64_t);
+
+// Makes a value that is_word, all at once. Throws std::bad_alloc; stops the program if the variable
+// is dead.
+[[nodiscard]] void* insert_word(Key key, Slot& slot, const VariableInfo& info, std::uint64_t word);
+
 // A value in the making: its memory, until publish() puts it into this thread's map. One that is
 // not published gives the memory back, and destroys the value if there is one.
 class NewValue {
  public:
-  // Takes the memory. Throws std::bad_alloc; stops the program if the variable is dead. `place` is
-  // the caller's copy, which outlives this.
-  NewValue(const Place& place, Slot& slot, const VariableInfo& info);
+  // Takes the memory. Throws std::bad_alloc; stops the program if the variable is dead.
+  NewValue(Key key, Slot& slot, const VariableInfo& info);
   NewValue(const NewValue&) = delete;
   NewValue& operator=(const NewValue&) = delete;
   ~NewValue() {
@@ -97,7 +107,7 @@ class NewValue {
  private:
   void discard() noexcept;
 
-  const Place& place_;
+  const Key key_;
   Slot& slot_;
   const VariableInfo& info_;
   Cell* cell_ = nullptr;
@@ -121,14 +131,13 @@ class [[nodiscard]] Initialising {
 };
 
 // Takes the value out of this thread's map and destroys it. False if there is none.
-bool remove_value(const Place& place, Slot& slot, const VariableInfo& info) noexcept;
+bool remove_value(Key key, Slot& slot, const VariableInfo& info) noexcept;
 // Says that this thread replaced the value, for the audit.
 inline void note_replaced(void* value, Lifetime lifetime) noexcept {
   if (lifetime == Lifetime::thread) return;
   ThreadLocalMap& map = thread_block.map;
-  const std::uint64_t sequence = map.next_sequence();
-  Cell::of(value).stamp = sequence;
-  map.note_replacement(sequence);
+  Cell::of(value).stamp = map.epoch();
+  map.note_replacement(map.epoch());
 }
 // Stops the program: the variable is dead. Called where a key of none is found.
 [[noreturn]] void used_after_death(std::string_view variable) noexcept;
