@@ -5,14 +5,17 @@
 //   chain      each access depends on the last one's result: latency instead of throughput
 //
 // A figure below a nanosecond is easily a figure of nothing. What makes each of them real:
-//  - The variable is unknown. A loop sees a handle (a pointer, a key) in a register, and
-//    `launder` makes the compiler forget before every access what the register holds; its memory
-//    clobber makes it forget what any memory holds.
+//  - The variable is unknown. A loop is a function of its own that is called through a pointer, and
+//    sees a handle (a pointer, a key) in a register; `forget` makes the compiler forget before
+//    every access what any memory holds, so that all there is to know of the variable is read anew.
+//    The handle is only shown to that statement: had it to come out of it as a new one, gcc would
+//    move it to and fro between registers, and a loop of seven instructions would have nine.
 //  - The thread's address is not hoisted. No barrier in C++ says "this may be another thread now",
 //    so bench/CMakeLists.txt turns gcc's loop-invariant motion off, and report/check_loops.py
 //    looks for the thread register in the machine code of each loop.
-//  - The chain depends. The result is masked with a zero that the compiler does not know to be
-//    one (a plain `z &= 0` is folded away), and added to the next handle.
+//  - The chain depends. What is between a result and the next handle is a number that the compiler
+//    does not know, and one subtraction; a native chain's is one `and` with a zero that it does not
+//    know to be one (a plain `z &= 0` is folded away).
 //  - The process has a second thread: glibc skips atomic instructions in a process of one, and a
 //    mutex would show 3 ns instead of 11. See IdleThreads.
 //
@@ -52,6 +55,10 @@ void consume(T value) {
   asm volatile("" : : "r"(value) : "memory");
 }
 
+inline void forget(Word handle) {
+  asm volatile("" : : "r"(handle) : "memory");
+}
+
 inline Word unknown_zero() {
   Word zero = 0;
   launder(zero);
@@ -62,7 +69,7 @@ inline Word unknown_zero() {
 template <class Peer>
 [[gnu::noinline]] void pointer_loop(Word handle) {
   for (std::size_t left = kBatch; left != 0; --left) {
-    launder(handle);
+    forget(handle);
     consume(Peer::at(handle));
   }
 }
@@ -70,7 +77,7 @@ template <class Peer>
 template <class Peer>
 [[gnu::noinline]] void increment_loop(Word handle) {
   for (std::size_t left = kBatch; left != 0; --left) {
-    launder(handle);
+    forget(handle);
     ++*Peer::at(handle);
   }
 }
@@ -79,12 +86,11 @@ template <class Peer>
 // finding it.
 template <class Peer>
 [[gnu::noinline]] void chain_loop(Word handle) {
-  const Word mask = unknown_zero();
-  Word last = 0;
+  Word distance = reinterpret_cast<Word>(Peer::at(handle)) - handle;
+  launder(distance);
   for (std::size_t left = kBatch; left != 0; --left) {
-    launder(handle);
-    launder(last);
-    last = reinterpret_cast<Word>(Peer::at(handle + last)) & mask;
+    forget(handle);
+    handle = reinterpret_cast<Word>(Peer::at(handle)) - distance;
   }
 }
 
