@@ -223,6 +223,18 @@ class Program(unittest.TestCase):
             self.assertIn("carrel check: ", done.stderr)
         self.assertFalse((self.folder / "nowhere").exists())
 
+    def test_the_lab_lists_twelve_experiments_and_prints_pure_json(self):
+        listed = self.run_program("lab")
+        self.assertEqual(listed.returncode, 0)
+        self.assertEqual(len(listed.stdout.splitlines()), 1 + 12)
+        done = self.run_program("lab", "shared", "--json", "--jvm", "", "--out", self.folder / "out")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        results = json.loads(done.stdout)
+        self.assertTrue(results["supported"])
+        self.assertIn("<svg", (self.folder / "out" / "shared-sums.svg").read_text())
+        self.assertIn("shared: shown in", done.stderr)
+        self.assertEqual(self.run_program("lab", "nonsense").returncode, 2)
+
     def test_help_teaches_by_examples(self):
         for command in ("serve", "check"):
             done = self.run_program(command, "--help")
