@@ -8,10 +8,11 @@
 namespace carrel::db {
 
 // Slot i has bit i / word_count_ of word i % word_count_.
-Lane::Lane(std::size_t size, std::size_t connecting_max)
+Lane::Lane(std::size_t size, std::size_t connecting_max, GroupCore* group)
     : size_(size),
       word_count_(std::max(std::min(size, kWords), (size + kBits - 1) / kBits)),
       connecting_max_(connecting_max == 0 ? 1 : connecting_max),
+      group_(group),
       words_(std::make_unique<Word[]>(word_count_)),
       slots_(std::make_unique<Slot[]>(size)) {
   for (std::size_t i = 0; i < size; ++i) {
@@ -40,6 +41,10 @@ Slot* Lane::try_take_any() noexcept {
     }
   }
   return nullptr;
+}
+
+Lane::~Lane() {
+  if (group_ != nullptr) group_->forget(*this);
 }
 
 void Lane::mark_waiting_locked() noexcept {
@@ -78,7 +83,9 @@ void Lane::unlink_locked(Waiter& waiter) noexcept {
   (waiter.next == nullptr ? tail_ : waiter.next->previous) = waiter.previous;
   if (waiter.holder != nullptr)
     waiter.holder->waiting_for.store(nullptr, std::memory_order_release);
-  if (--waiting_ == 0) mark_free_locked();
+  if (--waiting_ > 0) return;
+  mark_free_locked();
+  if (group_ != nullptr) group_->leave_line(*this);
 }
 
 // The head of the line, to be unparked once the mutex is free. It runs from now on, and shows so
@@ -102,7 +109,7 @@ Acquired Lane::take_empty_locked() noexcept {
 }
 
 Lane::Waiter* Lane::grant_empty_locked() noexcept {
-  if (head_ == nullptr || !may_connect_locked()) return nullptr;
+  if (head_ == nullptr || !may_connect_locked(GroupCore::Otherwise::line_up)) return nullptr;
   return grant_locked(Grant::empty, take_empty_locked().slot);
 }
 
@@ -115,7 +122,7 @@ std::optional<Acquired> Lane::take_or_line_up(Waiter& waiter) {
     std::optional<Acquired> found;
     if (const auto idle = take_idle_locked()) {
       found = Acquired{.grant = Grant::connected, .slot = *idle};
-    } else if (may_connect_locked()) {
+    } else if (may_connect_locked(GroupCore::Otherwise::nothing)) {
       found = take_empty_locked();
     }
     if (found) {
@@ -126,6 +133,9 @@ std::optional<Acquired> Lane::take_or_line_up(Waiter& waiter) {
   }
   append_locked(waiter);
   if (waiter.holder != nullptr) waiter.holder->waiting_for.store(this, std::memory_order_release);
+  // Where only a permit is missing the lane lines up for one; one may have come free just now.
+  if (head_ == &waiter && grant_empty_locked() != nullptr)
+    return Acquired{.grant = waiter.grant, .slot = waiter.slot};
   return std::nullopt;
 }
 
@@ -162,6 +172,7 @@ Acquired Lane::take(Clock::Steady deadline, Holder* holder, std::string_view lab
       return {.grant = waiter.grant, .slot = waiter.slot};
     }
   }
+  if (group_ != nullptr) group_->make_room();
   waited_.fetch_add(1, std::memory_order_relaxed);
   const auto begun = Clock::Steady::clock::now();
   const bool came = waiter.parker.park_until(deadline);
@@ -189,7 +200,10 @@ bool Lane::put_in_line(std::uint32_t slot) noexcept {
   return true;
 }
 
+// The permit first: once the slot shows as empty, a drained lane may be gone.
 void Lane::put_empty(std::uint32_t slot, Was was) noexcept {
+  auto* const group = group_;
+  if (group != nullptr) group->give_back(*this);
   Waiter* next = nullptr;
   {
     const std::scoped_lock lock(mutex_);
@@ -201,6 +215,34 @@ void Lane::put_empty(std::uint32_t slot, Was was) noexcept {
     if (closed_.load(std::memory_order_relaxed)) changed_.notify_all();
   }
   if (next != nullptr) next->parker.unpark();
+  if (group != nullptr && was != Was::evicted) group->make_room();
+}
+
+void Lane::accept_permit() noexcept {
+  for (;;) {
+    Waiter* next = nullptr;
+    {
+      const std::scoped_lock lock(mutex_);
+      if (head_ == nullptr || empty_.empty() || connecting_ >= connecting_max_)
+        return group_->leave_line(*this);
+      next = grant_empty_locked();
+    }
+    if (next == nullptr) return;
+    next->parker.unpark();
+  }
+}
+
+std::optional<std::uint32_t> Lane::longest_idle() const noexcept {
+  std::optional<std::uint32_t> longest;
+  auto since = kNoneIdle;
+  for (std::uint32_t i = 0; i < size_; ++i) {
+    if ((slots_[i].word->load(std::memory_order_relaxed) & slots_[i].bit) == 0) continue;
+    const auto idle = slots_[i].idle_since.load(std::memory_order_relaxed);
+    if (longest && idle >= since) continue;
+    since = idle;
+    longest = i;
+  }
+  return longest;
 }
 
 void Lane::connect_succeeded() noexcept {
@@ -211,11 +253,13 @@ void Lane::connect_succeeded() noexcept {
     next = grant_empty_locked();
   }
   if (next != nullptr) next->parker.unpark();
+  if (group_ != nullptr) group_->make_room();
 }
 
 std::optional<std::uint32_t> Lane::take_empty() noexcept {
   const std::scoped_lock lock(mutex_);
-  if (closed_.load(std::memory_order_relaxed) || !may_connect_locked()) return std::nullopt;
+  if (closed_.load(std::memory_order_relaxed) || !may_connect_locked(GroupCore::Otherwise::nothing))
+    return std::nullopt;
   return take_empty_locked().slot;
 }
 

@@ -24,6 +24,7 @@
 #include <string>
 #include <vector>
 
+#include "db/group_core.h"
 #include "db/parker.h"
 #include "db/slot.h"
 
@@ -55,7 +56,11 @@ struct LaneStats {
 
 class Lane {
  public:
-  Lane(std::size_t size, std::size_t connecting_max);
+  // `group` may be null; where it is not, a connection needs one of its permits.
+  Lane(std::size_t size, std::size_t connecting_max, GroupCore* group = nullptr);
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+  ~Lane();
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] Slot& slot(std::size_t index) noexcept { return slots_[index]; }
@@ -92,7 +97,7 @@ class Lane {
     return slot.lane->put_in_line(slot.index);
   }
 
-  enum class Was : std::uint8_t { connected, connecting };
+  enum class Was : std::uint8_t { connected, connecting, evicted };
   void put_empty(std::uint32_t slot, Was was) noexcept;
   void connect_succeeded() noexcept;
   // An empty slot to fill ahead of need; nothing when there is none or too many connect already.
@@ -106,6 +111,16 @@ class Lane {
   [[nodiscard]] bool wait_until_empty(Clock::Steady deadline);
   // Sleeps for a back-off, less if the lane is closed meanwhile.
   void pause(Clock::Steady until);
+
+  // Of the group: how many permits the lane has, counted under the group's mutex.
+  [[nodiscard]] std::size_t permits() const noexcept { return permits_; }
+  void add_permit() noexcept { ++permits_; }
+  void drop_permit() noexcept { --permits_; }
+  // Lets the head of the line open a connection; leaves the group's line where it may not.
+  void accept_permit() noexcept;
+  // The slot that has idled longest; nothing where none does. It may be taken any time.
+  [[nodiscard]] std::optional<std::uint32_t> longest_idle() const noexcept;
+  [[nodiscard]] const GroupCore* group() const noexcept { return group_; }
 
   [[nodiscard]] LaneStats stats() const;
 
@@ -132,8 +147,10 @@ class Lane {
   [[nodiscard]] std::optional<Acquired> take_or_line_up(Waiter& waiter);
   [[nodiscard]] Slot& slot_at(std::size_t word, std::uint64_t bit) noexcept;
   [[nodiscard]] std::optional<std::uint32_t> take_idle_locked() noexcept;
-  [[nodiscard]] bool may_connect_locked() const noexcept {
-    return !empty_.empty() && connecting_ < connecting_max_;
+  // With true comes the group's permit.
+  [[nodiscard]] bool may_connect_locked(GroupCore::Otherwise otherwise) noexcept {
+    return !empty_.empty() && connecting_ < connecting_max_ &&
+           (group_ == nullptr || group_->try_take(*this, otherwise));
   }
   [[nodiscard]] Acquired take_empty_locked() noexcept;
   [[nodiscard]] Waiter* grant_locked(Grant grant, std::uint32_t slot) noexcept;
@@ -148,6 +165,8 @@ class Lane {
   const std::size_t size_;
   const std::size_t word_count_;
   const std::size_t connecting_max_;
+  GroupCore* const group_;
+  std::size_t permits_ = 0;  // guarded by the group's mutex
   const std::unique_ptr<Word[]> words_;
   const std::unique_ptr<Slot[]> slots_;
 

@@ -24,22 +24,26 @@ bool is_set(std::chrono::milliseconds time) noexcept {
 }  // namespace
 
 Pool::Core::Core(PoolOptions options, Driver& driver)
-    : options_(std::move(options)),
+    : options_(with_group(std::move(options))),
       driver_(driver),
       traits_(driver.traits()),
+      group_(core_of(options_.group)),
       id_(next_pool_id()),
-      keeps_time_(traits_.remote || is_set(options_.leak_after)),
+      keeps_time_(traits_.remote || is_set(options_.leak_after) || group_ != nullptr),
       reports_leaks_(is_set(options_.leak_after)),
       jitter_state_(id_ * 0x9e3779b97f4a7c15) {
   const std::size_t size = options_.size_max == 0 ? traits_.pool_size_default : options_.size_max;
-  if (const auto limit = driver_.connections_max(); limit && size > *limit) {
+  const auto limit = group_ == nullptr ? driver_.connections_max() : std::nullopt;
+  if (limit && size > *limit) {
     throw Error("pool.too_large", "pool '" + options_.name + "' may open " + std::to_string(size) +
                                       " connections, but the server gives only " +
                                       std::to_string(*limit));
   }
   const bool two_lanes = traits_.single_writer && size > 1;
-  lanes_.push_back(std::make_unique<db::Lane>(two_lanes ? 1 : size, options_.connecting_max));
-  if (two_lanes) lanes_.push_back(std::make_unique<db::Lane>(size - 1, options_.connecting_max));
+  lanes_.push_back(
+      std::make_unique<db::Lane>(two_lanes ? 1 : size, options_.connecting_max, group_));
+  if (two_lanes)
+    lanes_.push_back(std::make_unique<db::Lane>(size - 1, options_.connecting_max, group_));
   if (options_.connect_at_start) {
     const auto deadline = Clock::Steady::clock::now() + options_.acquire_max;
     const auto wanted = std::clamp<std::size_t>(options_.size_min, 1, lanes_[0]->size());
@@ -54,6 +58,7 @@ Pool::Core::Core(PoolOptions options, Driver& driver)
   }
   if (keeps_time_ && is_set(options_.maintain_every))
     maintenance_ = std::thread([this] { run_maintenance(); });
+  if (group_ != nullptr) group_->join(*this);
 }
 
 Pool::Core::~Core() {
@@ -63,6 +68,7 @@ Pool::Core::~Core() {
   }
   wake_maintenance_.notify_all();
   if (maintenance_.joinable()) maintenance_.join();
+  if (group_ != nullptr) group_->leave(*this);
   const bool all_back = drain(Clock::Steady::clock::now());
   CARREL_ASSERT(all_back, "pool '" + options_.name + "' destroyed with connections still borrowed");
 }
@@ -260,6 +266,7 @@ PoolStats Pool::Core::stats() const {
   stats.closed_idle = closed(Closed::idle);
   stats.closed_life = closed(Closed::life);
   stats.closed_invalid = closed(Closed::invalid);
+  stats.closed_for_group = closed(Closed::for_group);
   stats.leaks = leaks_.load(std::memory_order_relaxed);
   return stats;
 }

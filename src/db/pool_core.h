@@ -12,11 +12,12 @@
 
 #include "carrel/base/assert.h"
 #include "carrel/db/pool.h"
+#include "db/group_core.h"
 #include "db/lane.h"
 
 namespace carrel {
 
-class Pool::Core {
+class Pool::Core final : private db::GroupMember {
  public:
   Core(PoolOptions options, Driver& driver);
   Core(const Core&) = delete;
@@ -33,8 +34,14 @@ class Pool::Core {
   [[nodiscard]] const Driver::Traits& traits() const noexcept { return traits_; }
 
  private:
-  enum class Closed : std::uint8_t { broken, idle, life, invalid, drained };
+  enum class Closed : std::uint8_t { broken, idle, life, invalid, for_group, drained };
   static constexpr std::uint64_t kBorrowsPerSample = 64;
+
+  static PoolOptions with_group(PoolOptions options);
+  [[nodiscard]] static db::GroupCore* core_of(PoolGroup* group) noexcept;
+  [[nodiscard]] std::int64_t idles_since() noexcept override;
+  [[nodiscard]] bool evict() noexcept override;
+  void look_after() override { maintain(); }
 
   [[nodiscard]] std::uint32_t lane_for(Access access) const noexcept {
     return access == Access::read_only && lanes_.size() > 1 ? 1 : 0;
@@ -55,6 +62,7 @@ class Pool::Core {
   static void begin_sample(db::Slot& slot) noexcept;
   static void end_sample(db::Slot& slot) noexcept;
   void retire(db::Slot& slot, Closed why) noexcept;
+  void put_in_group(db::Slot& slot) noexcept;
   void close_connection(db::Slot& slot, Closed why) noexcept;
   [[nodiscard]] std::chrono::nanoseconds life_with_jitter() noexcept;
 
@@ -68,6 +76,7 @@ class Pool::Core {
   const PoolOptions options_;
   Driver& driver_;
   const Driver::Traits traits_;
+  db::GroupCore* const group_;
   std::vector<std::unique_ptr<db::Lane>> lanes_;  // one; with a single writer: writer, readers
   const std::uint64_t id_;                        // for what threads remember
   const bool keeps_time_;                         // whether borrowing and returning read the clock
@@ -76,7 +85,7 @@ class Pool::Core {
   std::atomic<std::uint64_t> created_{0};
   std::atomic<std::uint64_t> connect_failures_{0};
   std::atomic<std::uint64_t> leaks_{0};
-  std::atomic<std::uint64_t> closed_[5] = {};
+  std::atomic<std::uint64_t> closed_[6] = {};
   std::atomic<std::uint64_t> failures_in_a_row_{0};
   std::atomic<std::uint64_t> jitter_state_;
 
@@ -153,6 +162,8 @@ inline void Pool::Core::give_back(db::Slot& slot) noexcept {
   }
   if (!good || !young) [[unlikely]]
     return retire(slot, good ? Closed::life : Closed::broken);
+  if (group_ != nullptr) [[unlikely]]
+    return put_in_group(slot);
   if (!db::Lane::put(slot)) [[unlikely]]
     retire(slot, Closed::drained);
 }

@@ -1,8 +1,10 @@
 // The part of Pool::Core that looks after connections nobody is using: ages, keepalives, leaks.
+#include <algorithm>
 #include <cstdio>
 
 #include "carrel/base/assert.h"
 #include "carrel/base/error.h"
+#include "carrel/db/pool_group.h"
 #include "db/coarse_clock.h"
 #include "db/pool_core.h"
 
@@ -70,7 +72,10 @@ void Pool::Core::maintain_lane(std::uint32_t lane_index) {
       dead = !slot.connection->validate();
       slot.connection->set_deadline(kNoDeadline);
     }
-    if (!too_old && !idle_long && !dead && db::Lane::put(slot)) continue;
+    if (!too_old && !idle_long && !dead && db::Lane::put(slot)) {
+      if (group_ != nullptr) group_->make_room();
+      continue;
+    }
     retire(slot, too_old     ? Closed::life
                  : idle_long ? Closed::idle
                  : dead      ? Closed::invalid
@@ -99,6 +104,50 @@ void Pool::Core::fill_to_minimum() {
     if (db::Lane::put(lane.slot(*slot))) continue;
     retire(lane.slot(*slot), Closed::drained);
   }
+}
+
+// A group of pools opens nothing ahead of need, and looks after them with one thread.
+PoolOptions Pool::Core::with_group(PoolOptions options) {
+  if (options.group == nullptr) return options;
+  options.size_min = 0;
+  options.connect_at_start = false;
+  options.maintain_every = {};
+  return options;
+}
+
+db::GroupCore* Pool::Core::core_of(PoolGroup* group) noexcept {
+  return group == nullptr ? nullptr : group->core_.get();
+}
+
+std::int64_t Pool::Core::idles_since() noexcept {
+  auto since = db::kNoneIdle;
+  for (const auto& lane : lanes_) {
+    const auto slot = lane->longest_idle();
+    if (!slot) continue;
+    since = std::min<std::int64_t>(since, lane->slot(*slot).idle_since.load());
+  }
+  return since;
+}
+
+bool Pool::Core::evict() noexcept {
+  for (const auto& lane : lanes_) {
+    const auto index = lane->longest_idle();
+    if (!index || !db::Lane::try_take(lane->slot(*index))) continue;
+    close_connection(lane->slot(*index), Closed::for_group);
+    lane->put_empty(*index, db::Lane::Was::evicted);
+    return true;
+  }
+  return false;
+}
+
+void Pool::Core::put_in_group(db::Slot& slot) noexcept {
+  auto* const group = group_;  // once the slot is back, the pool may be gone
+  if (group->wanted() && group->should_give_up(*slot.lane)) {
+    group->count_given_up();
+    return retire(slot, Closed::for_group);
+  }
+  if (!db::Lane::put(slot)) return retire(slot, Closed::drained);
+  group->make_room();
 }
 
 void Pool::Core::maintain() {

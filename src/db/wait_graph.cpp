@@ -27,29 +27,67 @@ std::mutex& mutex() noexcept {
   return the_one;
 }
 
+namespace {
+
+using Lanes = std::vector<const Lane*>;
+
+struct Seen {
+  bool all_wait = true;     // of the slots that a thread holds
+  std::size_t holders = 0;  // such slots
+};
+
+// Adds what the lane's holders wait for.
+Seen look_at(const Lane& lane, Lanes& reached) {
+  Seen seen;
+  for (std::size_t s = 0; s < lane.size(); ++s) {
+    const Holder* holder = lane.slot(s).holder.load(std::memory_order_acquire);
+    if (holder == nullptr) continue;
+    ++seen.holders;
+    const Lane* next = holder->waiting_for.load(std::memory_order_acquire);
+    if (next == nullptr) return {.all_wait = false, .holders = seen.holders};
+    if (std::find(reached.begin(), reached.end(), next) == reached.end()) reached.push_back(next);
+  }
+  return seen;
+}
+
+// Whether every permit of the group is held by somebody who waits.
+bool is_hopeless(const GroupCore& group, Lanes& reached) {
+  bool all_wait = true;
+  std::size_t holders = 0;
+  group.for_each_lane([&](const Lane& lane) {
+    const auto seen = look_at(lane, reached);
+    all_wait &= seen.all_wait;
+    holders += seen.holders;
+  });
+  return all_wait && holders >= group.permits();
+}
+
+}  // namespace
+
 bool is_hopeless(const Lane& lane) {
-  std::vector<const Lane*> reached{&lane};
+  Lanes reached{&lane};
   for (std::size_t i = 0; i < reached.size(); ++i) {
     const Lane& at = *reached[i];
-    for (std::size_t s = 0; s < at.size(); ++s) {
-      const Holder* holder = at.slot(s).holder.load(std::memory_order_acquire);
-      if (holder == nullptr) return false;  // free, or held by somebody who can always go on
-      const Lane* next = holder->waiting_for.load(std::memory_order_acquire);
-      if (next == nullptr) return false;
-      if (std::find(reached.begin(), reached.end(), next) == reached.end()) reached.push_back(next);
-    }
+    const auto seen = look_at(at, reached);
+    if (!seen.all_wait) return false;
+    if (seen.holders == at.size()) continue;
+    // Free, or held by somebody who can always go on; or empty for want of a permit.
+    if (at.group() == nullptr || !is_hopeless(*at.group(), reached)) return false;
   }
   return true;
 }
 
 std::string holders_of(const Lane& lane) {
   std::string names;
-  for (std::size_t s = 0; s < lane.size(); ++s) {
-    const Holder* holder = lane.slot(s).holder.load(std::memory_order_acquire);
-    if (holder == nullptr) continue;
-    if (!names.empty()) names += ", ";
-    names += holder->label.empty() ? "(unnamed)" : "'" + holder->label + "'";
-  }
+  const auto add = [&names](const Lane& held) {
+    for (std::size_t s = 0; s < held.size(); ++s) {
+      const Holder* holder = held.slot(s).holder.load(std::memory_order_acquire);
+      if (holder == nullptr) continue;
+      if (!names.empty()) names += ", ";
+      names += holder->label.empty() ? "(unnamed)" : "'" + holder->label + "'";
+    }
+  };
+  lane.group() == nullptr ? add(lane) : lane.group()->for_each_lane(add);
   return names;
 }
 

@@ -73,14 +73,21 @@ Router::Router(std::vector<Route> routes, Marker marker, std::size_t statements_
   check_routes(routes, static_cast<bool>(marker_));
   for (std::size_t i = 0; i < routes.size(); ++i)
     destinations_.push_back({std::move(routes[i]), i});
+  if (destinations_.size() <= kComparedMax) return;
+  for (const auto& destination : destinations_)
+    by_name_.emplace(destination.route.name, &destination);
 }
 
 const Destination& Router::destination() const {
   if (!marker_) return destinations_.front();
   const auto name = marker_();
   if (!name) throw Error("no_marker", "no marker is bound: nothing says whose tables are meant");
-  for (const auto& destination : destinations_) {
-    if (destination.route.name == *name) return destination;
+  if (!by_name_.empty()) {
+    if (const auto found = by_name_.find(*name); found != by_name_.end()) return *found->second;
+  } else {
+    for (const auto& destination : destinations_) {
+      if (destination.route.name == *name) return destination;
+    }
   }
   throw Error("unknown_route", "the marker says '" + std::string(*name) + "', which is no route");
 }

@@ -94,7 +94,11 @@ class Router {
 
   [[nodiscard]] ResolvedRef find_or_make(std::string_view text, const Destination& to) const;
 
+  // Comparing a few names is cheaper than hashing one.
+  static constexpr std::size_t kComparedMax = 8;
+
   std::vector<Destination> destinations_;
+  std::unordered_map<std::string_view, const Destination*> by_name_;  // empty where they are few
   Marker marker_;
   std::size_t statements_max_;
   mutable std::array<std::atomic<const Resolved*>, kRecent> recent_{};

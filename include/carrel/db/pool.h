@@ -35,6 +35,8 @@
 
 namespace carrel {
 
+class PoolGroup;
+
 namespace db {
 struct Slot;
 }
@@ -69,6 +71,8 @@ struct PoolOptions {
   std::chrono::milliseconds maintain_every{1'000};     // 0: only when maintain() is called
   bool connect_at_start = true;                        // false: the first borrower meets the errors
   const Clock* clock = &SystemClock::get();            // for ages; waiting is by the steady clock
+  PoolGroup* group = nullptr;  // shares a total with other pools, see pool_group.h; size_min,
+                               // connect_at_start and maintain_every are then the group's affair
 };
 
 struct BorrowOptions {
@@ -94,6 +98,7 @@ struct PoolStats {
   std::uint64_t closed_idle = 0;
   std::uint64_t closed_life = 0;
   std::uint64_t closed_invalid = 0;
+  std::uint64_t closed_for_group = 0;  // so that another pool of the group could open one
   std::uint64_t leaks = 0;
   std::chrono::nanoseconds wait_time{};  // of all that waited
   // For every place in the pool: the share of the time on loan in which SQL ran, from one borrow in

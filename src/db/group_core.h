@@ -1,0 +1,111 @@
+// GroupCore: the permits to have a connection open, for all lanes of a group of pools.
+//
+// A lane that has waiters and an empty slot, but gets no permit, stands in line here. It leaves the
+// line when it gets one, or when its last waiter is gone. Permits go to the lane in line that has
+// fewest, the first among equals.
+//
+// Locks are taken in this order: maintaining_, members_mutex_, offering_, a lane's mutex, mutex_.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "carrel/db/pool_group.h"
+
+namespace carrel::db {
+
+class Lane;
+
+// What a group asks of a pool.
+class GroupMember {
+ public:
+  GroupMember() = default;
+  GroupMember(const GroupMember&) = delete;
+  GroupMember& operator=(const GroupMember&) = delete;
+
+  // Since when the connection idles that does so longest, as a count of the clock; kNoneIdle
+  // without.
+  [[nodiscard]] virtual std::int64_t idles_since() noexcept = 0;
+  // Closes that one. False: it is gone.
+  [[nodiscard]] virtual bool evict() noexcept = 0;
+  virtual void look_after() = 0;
+
+ protected:
+  ~GroupMember() = default;
+};
+inline constexpr std::int64_t kNoneIdle = INT64_MAX;
+
+class GroupCore {
+ public:
+  explicit GroupCore(const PoolGroupOptions& options);
+  GroupCore(const GroupCore&) = delete;
+  GroupCore& operator=(const GroupCore&) = delete;
+  ~GroupCore();
+
+  void join(GroupMember& member);
+  void leave(GroupMember& member) noexcept;
+
+  enum class Otherwise : std::uint8_t { nothing, line_up };
+  // With the lane's mutex held: a permit for it, unless others come first.
+  [[nodiscard]] bool try_take(Lane& lane, Otherwise otherwise) noexcept;
+  // With the lane's mutex held: it has no waiters any more.
+  void leave_line(Lane& lane) noexcept;
+
+  // With no lane's mutex held: one of the lane's permits is free, and goes to whom it belongs.
+  void give_back(Lane& lane) noexcept;
+  // Whether any lane stands in line.
+  [[nodiscard]] bool wanted() const noexcept {
+    // In one order with the puts of idle connections, see make_room().
+    return line_length_.load(std::memory_order_seq_cst) != 0;
+  }
+  // Whether another lane should have the connection that `lane` gets back, and waits for itself.
+  [[nodiscard]] bool should_give_up(const Lane& lane) noexcept;
+  void count_given_up() noexcept { given_up_.fetch_add(1, std::memory_order_relaxed); }
+  // Closes idle connections as long as lanes stand in line for want of permits. Called by who lines
+  // up, and by who lets a connection idle: the later of the two sees the other.
+  void make_room() noexcept;
+
+  void maintain();
+  [[nodiscard]] PoolGroupStats stats() const;
+  [[nodiscard]] std::size_t permits() const noexcept { return permits_; }
+  // With the wait graph's mutex held: every lane that has taken a permit.
+  void for_each_lane(const std::function<void(const Lane&)>& visit) const;
+  void forget(const Lane& lane) noexcept;
+
+ private:
+  [[nodiscard]] Lane* neediest_locked() const noexcept;
+  void remove_locked(const Lane& lane) noexcept;
+  void offer() noexcept;
+  [[nodiscard]] bool evict_one() noexcept;
+  [[nodiscard]] bool lacks_permits() const noexcept;
+  void run_maintenance();
+
+  const std::size_t permits_;
+  const std::chrono::milliseconds maintain_every_;
+
+  mutable std::mutex mutex_;  // the next three are guarded by mutex_
+  std::size_t free_;
+  std::vector<Lane*> line_;
+  std::vector<const Lane*> lanes_;  // that ever took a permit
+  std::atomic<std::size_t> line_length_{0};
+  std::mutex offering_;  // nothing is guarded by offering_ but the lanes' lives during an offer
+
+  std::mutex maintaining_;  // no data is guarded by maintaining_, but the members' lives meanwhile
+  mutable std::mutex members_mutex_;  // members_ is guarded by members_mutex_
+  std::vector<GroupMember*> members_;
+  std::atomic<std::uint64_t> evicted_{0};
+  std::atomic<std::uint64_t> given_up_{0};
+
+  std::mutex stop_mutex_;  // stopping_ is guarded by stop_mutex_
+  bool stopping_ = false;
+  std::condition_variable stop_now_;
+  std::thread maintenance_;
+};
+
+}  // namespace carrel::db

@@ -1,0 +1,234 @@
+#include "carrel/db/pool_group.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <deque>
+#include <latch>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "db/pool_verbs.h"
+
+namespace carrel::test {
+namespace {
+
+// A group of `permits`, and pools in it, all on one server.
+class PoolGroupTest : public testing::Test {
+ protected:
+  Pool& add_pool(std::size_t size = 4) {
+    auto of_group = options(size);
+    of_group.group = &group();
+    return pools_.emplace_back(of_group, driver_);
+  }
+  PoolGroup& group() {
+    if (!group_)
+      group_.emplace(PoolGroupOptions{.connections_max = permits_, .maintain_every = {}});
+    return *group_;
+  }
+
+  StubDriver driver_;
+  std::size_t permits_ = 2;
+  std::optional<PoolGroup> group_;
+  std::deque<Pool> pools_;
+};
+
+TEST_F(PoolGroupTest, OpensNothingAheadOfNeed) {
+  add_pool();
+  add_pool();
+  group().maintain();
+  EXPECT_EQ(driver_.open(), 0);
+  EXPECT_EQ(group().stats().pools, 2U);
+}
+
+TEST_F(PoolGroupTest, TheConnectionThatIdledLongestMakesRoomForAnotherPool) {
+  ManualClock clock;
+  const auto add = [&] {
+    auto of_group = options(4);
+    of_group.group = &group();
+    of_group.clock = &clock;
+    return &pools_.emplace_back(of_group, driver_);
+  };
+  auto* young = add();
+  auto* old = add();
+  auto* third = add();
+  old->borrow().release();
+  clock.advance(std::chrono::seconds(1));
+  young->borrow().release();
+
+  third->borrow().release();
+
+  EXPECT_EQ(old->stats().size, 0U);
+  EXPECT_EQ(old->stats().closed_for_group, 1U);
+  EXPECT_EQ(young->stats().size, 1U);
+  EXPECT_EQ(group().stats().evicted, 1U);
+  EXPECT_EQ(driver_.open_max(), 2);
+}
+
+TEST_F(PoolGroupTest, AReturnedConnectionMakesRoomForWhoWaitsInAnotherPool) {
+  auto& one = add_pool();
+  auto& other = add_pool();
+  auto first = one.borrow();
+  auto second = one.borrow();
+  std::thread waiter([&] { other.borrow().release(); });
+  wait_until_waiting(other, 1);
+  first.release();
+  waiter.join();
+  second.release();
+  EXPECT_EQ(driver_.open_max(), 2);
+  EXPECT_EQ(one.stats().closed_for_group, 1U);
+}
+
+TEST_F(PoolGroupTest, APoolThatHasNoneIsServedBeforeTheLineOfOneThatHas) {
+  permits_ = 1;
+  auto& busy = add_pool();
+  auto& poor = add_pool();
+  auto held = busy.borrow();
+  std::mutex mutex;
+  std::vector<std::string> order;
+  const auto borrow_from = [&](Pool& pool, const char* name) {
+    return std::thread([&, name] {
+      const auto lease = pool.borrow();
+      const std::scoped_lock lock(mutex);
+      order.emplace_back(name);
+    });
+  };
+  auto one = borrow_from(busy, "busy");
+  wait_until_waiting(busy, 1);
+  auto two = borrow_from(busy, "busy");
+  wait_until_waiting(busy, 2);
+  auto three = borrow_from(poor, "poor");
+  wait_until_waiting(poor, 1);
+  held.release();
+  one.join();
+  two.join();
+  three.join();
+  EXPECT_EQ(order.front(), "poor");
+  EXPECT_EQ(driver_.open_max(), 1);
+  EXPECT_GE(group().stats().given_up, 1U);
+}
+
+TEST_F(PoolGroupTest, BusyPoolsWithEqualSharesKeepTheirConnections) {
+  permits_ = 4;
+  auto& one = add_pool();
+  auto& other = add_pool();
+  std::vector<Pool::Lease> held;
+  held.push_back(one.borrow());
+  held.push_back(one.borrow());
+  held.push_back(other.borrow());
+  held.push_back(other.borrow());
+  std::thread of_one([&] { one.borrow().release(); });
+  std::thread of_other([&] { other.borrow().release(); });
+  wait_until_waiting(one, 1);
+  wait_until_waiting(other, 1);
+  held.erase(held.begin());  // goes to the waiter of its own pool
+  of_one.join();
+  held.clear();
+  of_other.join();
+  EXPECT_EQ(group().stats().given_up, 0U);
+}
+
+TEST_F(PoolGroupTest, WhoWaitsInVainIsToldByItsPool) {
+  permits_ = 1;
+  auto& one = add_pool();
+  auto& other = add_pool();
+  const auto held = one.borrow();
+  EXPECT_EQ(code_of([&] {
+              static_cast<void>(other.borrow({.deadline = soon(std::chrono::milliseconds(20))}));
+            }),
+            "pool.timeout");
+  EXPECT_EQ(group().stats().pools_waiting, 0U);
+}
+
+TEST_F(PoolGroupTest, WaitingForOneselfOverTwoPoolsIsRefused) {
+  permits_ = 1;
+  auto& one = add_pool();
+  auto& other = add_pool();
+  const auto held = one.borrow({.stays_on_thread = true});
+  EXPECT_EQ(code_of([&] { static_cast<void>(other.borrow({.stays_on_thread = true})); }),
+            "would_deadlock");
+}
+
+TEST_F(PoolGroupTest, AConnectThatFailsGivesItsPermitBack) {
+  permits_ = 1;
+  auto& one = add_pool();
+  auto& other = add_pool();
+  driver_.at(StubPoint::connect, [] { throw SqlError("sql.access_denied", {.message = "no"}); });
+  EXPECT_EQ(code_of([&] { static_cast<void>(one.borrow()); }), "sql.access_denied");
+  EXPECT_TRUE(other.borrow());
+}
+
+TEST_F(PoolGroupTest, ADrainedPoolGivesItsPermitsBack) {
+  permits_ = 1;
+  auto& one = add_pool();
+  auto& other = add_pool();
+  one.borrow().release();
+  EXPECT_TRUE(one.drain(kNoDeadline));
+  EXPECT_EQ(group().stats().connections, 0U);
+  EXPECT_TRUE(other.borrow());
+}
+
+TEST(PoolGroupStress, AThousandTenantsUnderOneTotalAreAllServed) {
+  constexpr int kTenants = 1'000;
+  constexpr int kThreads = 16;
+  constexpr int kBorrows = 500;
+  StubDriver driver;
+  PoolGroup group({.connections_max = 8, .maintain_every = std::chrono::milliseconds(1)});
+  std::deque<Pool> pools;
+  for (int i = 0; i < kTenants; ++i) {
+    auto of_group = options(4);
+    of_group.group = &group;
+    pools.emplace_back(of_group, driver);
+  }
+  std::atomic<int> served{0};
+  std::latch start(kThreads);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      start.arrive_and_wait();
+      for (int i = 0; i < kBorrows; ++i) {
+        // Half of the threads want one tenant, the others all.
+        const auto tenant = static_cast<std::size_t>(t % 2 == 0 ? 0 : (t * 131 + i * 7) % kTenants);
+        const auto lease = pools[tenant].borrow({.stays_on_thread = true});
+        if (i % 16 == 0) std::this_thread::yield();
+        served.fetch_add(1);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(served.load(), kThreads * kBorrows);
+  EXPECT_LE(driver.open_max(), 8);
+  EXPECT_EQ(group.stats().pools_waiting, 0U);
+  EXPECT_LE(group.stats().connections, 8U);
+}
+
+// Every tenant's waiter gets one, though one tenant never stops.
+TEST(PoolGroupStress, ATenantThatNeverStopsStarvesNobody) {
+  StubDriver driver;
+  PoolGroup group({.connections_max = 1, .maintain_every = {}});
+  std::deque<Pool> pools;
+  for (int i = 0; i < 3; ++i) {
+    auto of_group = options(2);
+    of_group.group = &group;
+    pools.emplace_back(of_group, driver);
+  }
+  std::atomic<bool> done{false};
+  std::vector<std::thread> greedy;
+  for (int t = 0; t < 3; ++t) {
+    greedy.emplace_back([&] {
+      while (!done.load()) pools[0].borrow().release();
+    });
+  }
+  for (int i = 0; i < 300; ++i) {
+    pools[1].borrow().release();
+    pools[2].borrow().release();
+  }
+  done.store(true);
+  for (auto& thread : greedy) thread.join();
+  EXPECT_EQ(driver.open_max(), 1);
+}
+
+}  // namespace
+}  // namespace carrel::test
