@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -154,7 +156,40 @@ TEST(Allocation, AFailureInAnInitialiserLeavesNoValue) {
   }).join();
 }
 
+TEST(Allocation, AStaticVariableWhoseRegistrationFailedIsUsableLater) {
+  static constinit StaticThreadLocal<Large> late{"late"};
+  std::thread([&] {
+    fail_every_allocation([&] { late.get().number = 5; }, [&] { EXPECT_EQ(late.peek(), nullptr); });
+    EXPECT_EQ(late.get().number, 5);
+  }).join();
+}
+
+TEST(Allocation, CellsOfAnEndedThreadServeTheNextOneWithoutAny) {
+  const ThreadLocal<int> variable;
+  std::thread([&] { variable.set(1); }).join();
+  std::thread([&] { EXPECT_EQ(fail_every_allocation([&] { variable.set(2); }, [] {}), 0); }).join();
+}
+
 #ifndef CARREL_TEST_OTHER_OPERATOR_NEW
+TEST(Allocation, AFailureInSetBindOrTakeLeavesWhatWasThere) {
+  const std::string old_text(100, 'o');
+  const std::string new_text(2000, 'n');
+  const ThreadLocal<std::string> variable;
+  std::thread([&] {
+    variable.set(old_text);
+    const auto is_as_it_was = [&] { EXPECT_EQ(*variable.peek(), old_text); };
+    EXPECT_GE(
+        fail_every_allocation([&] { const auto bound = variable.bind(new_text); }, is_as_it_was),
+        1);
+    is_as_it_was();
+    EXPECT_GE(fail_every_allocation([&] { variable.set(new_text); }, is_as_it_was), 1);
+    std::optional<std::string> taken;
+    fail_every_allocation([&] { taken = variable.take(); }, [] {});
+    EXPECT_EQ(taken, new_text);
+    EXPECT_EQ(variable.peek(), nullptr);
+  }).join();
+}
+
 TEST(Allocation, AFailureInInspectionOrAuditChangesNothing) {
   const ThreadLocal<int> variable{{.name = "a name that is too long for the small string buffer"}};
   const local::AuditMark mark = local::mark_audit();

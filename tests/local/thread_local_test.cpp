@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <coroutine>
+#include <exception>
 #include <memory>
 #include <string>
 #include <vector>
@@ -106,6 +108,40 @@ TEST(ThreadLocal, EveryThreadHasAValueOfItsOwn) {
     EXPECT_EQ(number.get(), 2);
   });
   EXPECT_EQ(number.get(), 1);
+}
+
+// A coroutine that is its own owner, and a suspension that it comes out of on another thread.
+struct Coroutine {
+  struct promise_type {
+    Coroutine get_return_object() noexcept { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() noexcept {}
+    void unhandled_exception() noexcept { std::terminate(); }
+  };
+};
+struct OnAnotherThread {
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> coroutine) const {
+    on_another_thread([coroutine] { coroutine.resume(); });
+  }
+  void await_resume() const noexcept {}
+};
+
+Coroutine read_on_two_threads(const ThreadLocal<int>& number, int& before, int& after) {
+  before = number.get();
+  co_await OnAnotherThread{};
+  after = number.get();
+}
+
+TEST(ThreadLocal, ACoroutineReadsTheValueOfTheThreadThatItRunsOn) {
+  const ThreadLocal<int> number({.initial = [] { return 7; }});
+  number.set(1);
+  int before = 0;
+  int after = 0;
+  read_on_two_threads(number, before, after);
+  EXPECT_EQ(before, 1);
+  EXPECT_EQ(after, 7);
 }
 
 TEST(ThreadLocal, ReferencesStayValidWhileTheTableGrows) {

@@ -1,6 +1,7 @@
 // Values and threads that the tests of the local layer share.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -43,6 +44,11 @@ class Reports {
   Reports& operator=(const Reports&) = delete;
   ~Reports() { local::set_reporter(nullptr); }
 
+  // Returns when something has been reported.
+  static void wait_for_one() {
+    std::unique_lock lock(mutex());
+    changed().wait(lock, [] { return !lines().empty(); });
+  }
   static std::vector<std::string> all() {
     const std::lock_guard lock(mutex());
     return lines();
@@ -53,6 +59,10 @@ class Reports {
     static std::mutex mutex;
     return mutex;
   }
+  static std::condition_variable& changed() {
+    static std::condition_variable changed;
+    return changed;
+  }
   static std::vector<std::string>& lines() {
     static std::vector<std::string> lines;
     return lines;
@@ -60,6 +70,7 @@ class Reports {
   static void take(std::string_view line) noexcept {
     const std::lock_guard lock(mutex());
     lines().emplace_back(line);
+    changed().notify_all();
   }
 };
 

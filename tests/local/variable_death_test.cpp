@@ -186,6 +186,25 @@ void make_self_owner() {
   value.variable = std::move(owned);
 }
 
+TEST(VariableDeath, ADestructorThatWaitsForTheDestroyingThreadIsReported) {
+  const Reports reports;
+  local::Event running;
+  auto variable =
+      std::make_unique<ThreadLocal<Farewell>>(ThreadLocalOptions<Farewell>{.name = "kept waiting"});
+  local::Worker holder;
+  holder.call([&] {
+    variable->set(Farewell([&] {
+      running.set();
+      Reports::wait_for_one();  // which only the waiting of the other side brings about
+    }));
+  });
+  holder.let_end();
+  running.wait();
+  variable.reset();
+  ASSERT_EQ(Reports::all().size(), 1U);
+  EXPECT_NE(Reports::all()[0].find("kept waiting"), std::string::npos);
+}
+
 TEST(VariableDeath, AValueMayOwnItsOwnVariableUntilItsThreadEnds) {
   const std::size_t before = local::process_figures().variables;
   on_another_thread([] { make_self_owner(); });
