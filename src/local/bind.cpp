@@ -43,7 +43,7 @@ void BindChain::remember(void* value) noexcept {
 }
 
 void BindChain::replaced(void* value) noexcept {
-  note_replaced(value, info_->lifetime);
+  note_replaced(value);
   thread_block.map.next_epoch();
 }
 

@@ -84,8 +84,12 @@ namespace {
                                                  const VariableInfo& info, Cell& cell) noexcept {
   cell.bytes.store(info.size, std::memory_order_relaxed);   // a figure
   cell.born.store(age_clock(), std::memory_order_relaxed);  // as well
-  cell.stamp = self.map.epoch();
-  if (info.lifetime == Lifetime::task) self.map.note_creation();
+  if (info.lifetime == Lifetime::task) {
+    cell.stamp = self.map.epoch();
+    self.map.note_creation();
+  } else {
+    cell.stamp = Cell::kCache;
+  }
   if (!cell.linked) link_new(self, key, slot, info, cell);
   // Release: a visitor that sees the cell live, and a dying variable, see the value.
   cell.state.store(CellState::live, std::memory_order_release);

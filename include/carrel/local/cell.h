@@ -33,6 +33,7 @@ struct alignas(16) Cell {
   Key key;
   void (*destroy)(void*) noexcept = nullptr;  // null: nothing to run
   std::uint64_t stamp = 0;                    // the map's epoch when created or last replaced
+  static constexpr std::uint64_t kCache = ~std::uint64_t{0};  // as stamp: the audit passes it by
   // What the value occupies, as its owner last said. Relaxed: a figure for inspection, on its own.
   std::atomic<std::size_t> bytes{0};
   std::uint32_t pins = 0;

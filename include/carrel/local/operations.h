@@ -135,7 +135,7 @@ class ThreadLocalOperations {
   template <class U>
   T& replace(T& present, U&& value) const {
     Values::replace(present, std::forward<U>(value));
-    local::note_replaced(const_cast<Plain*>(std::addressof(present)), self().info_.lifetime);
+    local::note_replaced(const_cast<Plain*>(std::addressof(present)));
     return present;
   }
 

@@ -132,11 +132,14 @@ class [[nodiscard]] Initialising {
 
 // Takes the value out of this thread's map and destroys it. False if there is none.
 bool remove_value(Key key, Slot& slot, const VariableInfo& info) noexcept;
-// Says that this thread replaced the value, for the audit.
-inline void note_replaced(void* value, Lifetime lifetime) noexcept {
-  if (lifetime == Lifetime::thread) return;
+// Says that this thread replaced the value, for the audit. One that carries the epoch already was
+// made or replaced since the last mark, and a cache's stamp lies after every epoch: there is
+// nothing to add, and a set() stores nothing more.
+inline void note_replaced(void* value) noexcept {
   ThreadLocalMap& map = thread_block.map;
-  Cell::of(value).stamp = map.epoch();
+  Cell& cell = Cell::of(value);
+  if (cell.stamp >= map.epoch()) return;
+  cell.stamp = map.epoch();
   map.note_replacement(map.epoch());
 }
 // Stops the program: the variable is dead. Called where a key of none is found.
