@@ -33,12 +33,16 @@ class Connection::Busy {
   explicit Busy(Connection& connection) noexcept : connection_(connection) {
     if (connection.measuring_) [[unlikely]]
       since_ = Clock::Steady::clock::now();
+    if (connection.steps_ != nullptr) [[unlikely]]
+      connection.step();
   }
   Busy(const Busy&) = delete;
   Busy& operator=(const Busy&) = delete;
   ~Busy() {
     if (since_ != Clock::Steady()) [[unlikely]]
       connection_.busy_ += Clock::Steady::clock::now() - since_;
+    if (connection_.steps_ != nullptr) [[unlikely]]
+      connection_.step();
   }
 
  private:

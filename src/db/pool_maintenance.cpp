@@ -17,15 +17,23 @@ bool is_set(std::chrono::milliseconds time) noexcept {
 
 void print_leak(const LeakReport& leak) {
   const char* what = leak.returned ? "came back after" : "has been out for";
-  std::fprintf(stderr, "carrel: a connection of pool '%s' %s %lld ms; borrowed by '%s'\n",
-               leak.pool.c_str(), what, static_cast<long long>(leak.held.count()),
-               leak.borrower.c_str());
+  const char* now = leak.returned ? "" : leak.in_call ? ", one runs now" : ", none runs now";
+  std::string stack;
+  for (const auto& frame : leak.stack) stack += "\n    " + frame;
+  std::fprintf(
+      stderr, "carrel: a connection of pool '%s' %s %lld ms; borrowed by '%s'; %llu calls%s%s\n",
+      leak.pool.c_str(), what, static_cast<long long>(leak.held.count()), leak.borrower.c_str(),
+      static_cast<unsigned long long>(leak.calls), now, stack.c_str());
 }
 
 }  // namespace
 
 void Pool::Core::note_borrowed(db::Slot& slot) noexcept {
   slot.label.set(options_.label ? options_.label() : std::string_view());
+  constexpr std::size_t own_frames = 2;  // take() and this function
+  if (options_.leak_frames > 0) slot.borrowed_from.take(options_.leak_frames, own_frames);
+  slot.steps.store(0, std::memory_order_relaxed);
+  slot.connection->count_steps_in(&slot.steps);
   const auto now = db::coarse_now(*options_.clock).time_since_epoch().count();
   slot.borrowed_at.store(now, std::memory_order_release);
 }
@@ -38,10 +46,14 @@ void Pool::Core::note_returned(db::Slot& slot) noexcept {
 }
 
 void Pool::Core::report_leak(const db::Slot& slot, std::chrono::nanoseconds held, bool returned) {
+  const auto steps = slot.steps.load(std::memory_order_relaxed);
   const LeakReport report{.pool = options_.name,
                           .borrower = slot.label.get(),
                           .held = std::chrono::duration_cast<std::chrono::milliseconds>(held),
-                          .returned = returned};
+                          .returned = returned,
+                          .calls = (steps + 1) / 2,
+                          .in_call = steps % 2 == 1,
+                          .stack = slot.borrowed_from.names()};
   if (!returned) leaks_.fetch_add(1, std::memory_order_relaxed);
   options_.on_leak ? options_.on_leak(report) : print_leak(report);
 }

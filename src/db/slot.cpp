@@ -1,7 +1,12 @@
 #include "db/slot.h"
 
+#include <cxxabi.h>
+#include <execinfo.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 
 namespace carrel::db {
 
@@ -18,6 +23,51 @@ std::string Label::get() const {
     std::memcpy(text.data() + i * sizeof word, &word, sizeof word);
   }
   return {text.data(), ::strnlen(text.data(), text.size())};
+}
+
+namespace {
+
+struct Free {
+  void operator()(void* memory) const noexcept { std::free(memory); }
+};
+
+// backtrace_symbols gives "program(mangled+0x12) [0x...]".
+std::string readable(std::string frame) {
+  const auto open = frame.find('(');
+  const auto plus = frame.find('+', open);
+  if (open == std::string::npos || plus == std::string::npos || plus == open + 1) return frame;
+  const auto mangled = frame.substr(open + 1, plus - open - 1);
+  int status = 0;
+  const std::unique_ptr<char, Free> name(
+      abi::__cxa_demangle(mangled.c_str(), nullptr, nullptr, &status));
+  return status == 0 ? name.get() + frame.substr(plus) : frame;
+}
+
+}  // namespace
+
+void CallStack::take(std::size_t frames, std::size_t skipped) noexcept {
+  std::array<void*, kFramesMax + 8> found{};
+  const auto wanted = std::min(std::min(frames, kFramesMax) + skipped, found.size());
+  const auto count = static_cast<std::size_t>(::backtrace(found.data(), static_cast<int>(wanted)));
+  for (std::size_t i = 0; i < kFramesMax; ++i) {
+    auto* const frame = i + skipped < count ? found[i + skipped] : nullptr;
+    frames_[i].store(frame, std::memory_order_relaxed);
+  }
+}
+
+std::vector<std::string> CallStack::names() const {
+  std::array<void*, kFramesMax> frames{};
+  int count = 0;
+  for (const auto& frame : frames_) {
+    auto* const address = frame.load(std::memory_order_relaxed);
+    if (address == nullptr) break;
+    frames[static_cast<std::size_t>(count++)] = address;
+  }
+  std::vector<std::string> names;
+  if (count == 0) return names;
+  const std::unique_ptr<char*, Free> symbols(::backtrace_symbols(frames.data(), count));
+  for (int i = 0; symbols && i < count; ++i) names.push_back(readable(symbols.get()[i]));
+  return names;
 }
 
 }  // namespace carrel::db

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "carrel/db/connection.h"
 #include "db/wait_graph.h"
@@ -25,6 +26,20 @@ class Label {
  private:
   static constexpr std::size_t kWords = 6;
   std::array<std::atomic<std::uint64_t>, kWords> words_{};
+};
+
+// The addresses of the calls that led to a borrow; the same about torn reads.
+class CallStack {
+ public:
+  static constexpr std::size_t kFramesMax = 24;
+
+  // Leaves out the innermost `skipped` frames, those of the pool itself.
+  void take(std::size_t frames, std::size_t skipped) noexcept;
+  // Looks the names up, which takes long.
+  [[nodiscard]] std::vector<std::string> names() const;
+
+ private:
+  std::array<std::atomic<void*>, kFramesMax> frames_{};
 };
 
 inline constexpr Clock::Steady::rep kNotBorrowed = std::numeric_limits<Clock::Steady::rep>::min();
@@ -51,6 +66,8 @@ struct alignas(64) Slot {
   std::atomic<std::int64_t> busy_ns{0};     // and how much of that ran SQL
   std::atomic<bool> leak_reported{false};
   Label label;
+  CallStack borrowed_from;
+  std::atomic<std::uint64_t> steps{0};  // into calls and out of them: odd inside; see above
 };
 
 // Counts up without a locked instruction, since only the holder of the slot writes. Returns what

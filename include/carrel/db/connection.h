@@ -16,6 +16,7 @@
 // Errors: SqlError (see sql_error.h). After any error in_transaction() and broken() tell the truth.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -149,6 +150,10 @@ class Connection {
     return busy_;
   }
 
+  // For leak reports: counts one up when a call begins and again when it ends, so that another
+  // thread can tell what the borrower does. Outlives the connection; null: counts nothing.
+  void count_steps_in(std::atomic<std::uint64_t>* steps) noexcept { steps_ = steps; }
+
   // Requests that had to wait for an answer so far.
   [[nodiscard]] virtual std::uint64_t round_trips() const noexcept { return 0; }
 
@@ -169,8 +174,14 @@ class Connection {
  private:
   class Busy;
 
+  // One thread writes, so that no locked instruction is needed; relaxed, since nothing hangs on it.
+  void step() noexcept {
+    steps_->store(steps_->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+
   Clock::Steady deadline_ = kNoDeadline;
   bool measuring_ = false;
+  std::atomic<std::uint64_t>* steps_ = nullptr;
   std::chrono::nanoseconds busy_{};
 };
 

@@ -47,6 +47,12 @@ struct LeakReport {
   std::string borrower;  // what PoolOptions::label said when it was borrowed
   std::chrono::milliseconds held{};
   bool returned = false;  // false: still out; true: came back late
+  // What the borrower does with it.
+  std::uint64_t calls = 0;  // begun since it was borrowed
+  bool in_call = false;     // one runs at this moment; else the connection is held for nothing
+  // Where it was borrowed, innermost call first, where PoolOptions::leak_frames asks for it. Names
+  // need the program to be linked with -rdynamic; else there are addresses for addr2line.
+  std::vector<std::string> stack = {};
 };
 
 struct PoolOptions {
@@ -56,10 +62,11 @@ struct PoolOptions {
   std::chrono::milliseconds acquire_max{5'000};
 
   // Frequent
-  std::size_t size_min = 1;                           // opened at start, and kept
-  std::chrono::milliseconds idle_max{600'000};        // closed after idling so long; 0: never
-  std::chrono::milliseconds life_max{1'800'000};      // closed at that age; 0: never. Remote only
-  std::chrono::milliseconds leak_after{0};            // report who holds one longer; 0: off
+  std::size_t size_min = 1;                       // opened at start, and kept
+  std::chrono::milliseconds idle_max{600'000};    // closed after idling so long; 0: never
+  std::chrono::milliseconds life_max{1'800'000};  // closed at that age; 0: never. Remote only
+  std::chrono::milliseconds leak_after{0};        // report who holds one longer; 0: off
+  std::size_t leak_frames = 0;                    // of the borrower's stack, at most 24; 0: none
   std::function<std::string_view()> label = nullptr;  // names the borrower; cheap, never throws
   std::function<void(const LeakReport&)> on_leak = nullptr;  // default: a line on stderr
 

@@ -1,0 +1,88 @@
+// What a leak report tells of the borrower.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "db/pool_verbs.h"
+
+namespace carrel::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+class PoolLeak : public testing::Test {
+ protected:
+  Pool make(std::size_t frames) {
+    auto watched = options(1);
+    watched.clock = &clock_;
+    watched.leak_after = 2s;
+    watched.leak_frames = frames;
+    watched.on_leak = [this](const LeakReport& report) { reports_.push_back(report); };
+    return Pool(watched, driver_);
+  }
+
+  StubDriver driver_;
+  ManualClock clock_;
+  std::vector<LeakReport> reports_;
+};
+
+TEST_F(PoolLeak, SaysWhetherTheBorrowerRunsSqlOrHoldsForNothing) {
+  Pool pool = make(0);
+  auto lease = pool.borrow();
+  lease->execute("one");
+  lease->execute("two");
+  clock_.advance(3s);
+  pool.maintain();
+  ASSERT_EQ(reports_.size(), 1U);
+  EXPECT_EQ(reports_[0].calls, 2U);
+  EXPECT_FALSE(reports_[0].in_call);
+  EXPECT_TRUE(reports_[0].stack.empty());
+  lease.release();
+  ASSERT_EQ(reports_.size(), 2U);
+  EXPECT_TRUE(reports_[1].returned);
+
+  lease = pool.borrow();
+  driver_.at(StubPoint::execute, [&] {
+    clock_.advance(3s);
+    std::thread([&] { pool.maintain(); }).join();  // while the statement runs
+  });
+  lease->execute("three");
+  ASSERT_EQ(reports_.size(), 3U);
+  EXPECT_EQ(reports_[2].calls, 1U);
+  EXPECT_TRUE(reports_[2].in_call);
+}
+
+TEST_F(PoolLeak, ShowsTheStackOfTheBorrowWhereAskedTo) {
+  Pool pool = make(100);  // 24 at most
+  const auto lease = pool.borrow();
+  clock_.advance(3s);
+  pool.maintain();
+  ASSERT_EQ(reports_.size(), 1U);
+  const auto& stack = reports_[0].stack;
+  EXPECT_GE(stack.size(), 3U);
+  EXPECT_LE(stack.size(), 24U);
+  // The test is linked with -rdynamic, so that frames have names.
+  EXPECT_TRUE(std::ranges::any_of(stack, [](const std::string& frame) {
+    return frame.find("testing::Test::Run") != std::string::npos;
+  })) << stack.front();
+}
+
+TEST_F(PoolLeak, ALimitOfFramesHolds) {
+  Pool pool = make(2);
+  const auto lease = pool.borrow();
+  clock_.advance(3s);
+  pool.maintain();
+  ASSERT_EQ(reports_.size(), 1U);
+  EXPECT_EQ(reports_[0].stack.size(), 2U);
+}
+
+TEST_F(PoolLeak, NothingIsCountedWhenOff) {
+  Pool pool(options(1), driver_);
+  pool.borrow()->execute("one");
+  EXPECT_EQ(pool.stats().leaks, 0U);
+  EXPECT_TRUE(reports_.empty());
+}
+
+}  // namespace
+}  // namespace carrel::test
