@@ -8,7 +8,7 @@
 // Every call takes a round trip, as with a database across a network; eight connections at most.
 //
 // Throughput is measured from one thread to twice as many as there are connections, the three ways
-// in turn, several times; the median counts. Coupling is how many of the functions name the
+// in turn, briefly and many times; medians count. Coupling is how many of the functions name the
 // connection in their signature, which is counted from their types.
 #pragma once
 
@@ -26,8 +26,8 @@ struct PassingOptions {
   std::vector<std::size_t> threads = {1, 2, 4, 8, 16};
   std::size_t connections = 8;
   std::chrono::microseconds round_trip{200};
-  std::chrono::milliseconds stretch{150};  // of each measurement
-  int repetitions = 3;                     // odd, so that there is a median
+  std::chrono::milliseconds stretch{60};  // of each measurement
+  int repetitions = 9;                    // odd, so that there is a median
 
   // Tests take the remedy out here, and the experiment must notice.
   ConnectionReach remedy = ConnectionReach::bound;

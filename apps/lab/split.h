@@ -21,8 +21,8 @@ enum class Borrowing { each_call_borrows, one_transaction };
 
 struct SplitOptions {
   std::size_t threads = 4;
-  std::size_t transfers = 20'000;  // for each way
-  double refused_share = 0.1;      // half of them before the second row is written, half after
+  std::size_t transfers = 8'000;  // for each way
+  double refused_share = 0.1;     // half of them before the second row is written, half after
   std::size_t connections = 8;
 
   // Tests take the remedy out here, and the experiment must notice.

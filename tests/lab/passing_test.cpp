@@ -26,7 +26,7 @@ TEST(Coupling, IsCountedFromParametersAndResults) {
 }
 
 PassingOptions short_run() {
-  return {.threads = {1, 8}, .round_trip = 2ms, .stretch = 200ms, .repetitions = 3};
+  return {.threads = {1, 8}, .round_trip = 2ms, .stretch = 100ms, .repetitions = 7};
 }
 
 TEST(Passing, IsShownAndItsRemedyToo) {
