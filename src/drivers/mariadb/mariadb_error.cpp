@@ -126,8 +126,9 @@ static std::string message_without_values(const Trouble& trouble) {
   // A value may hold quotes itself: it ends where the server's own words go on.
   auto end = message.find("' for ", first + 1);
   if (end == std::string::npos) end = message.rfind('\'');
-  if (end > first) message.replace(first, end - first + 1, "?");
-  return message;
+  if (end <= first) return message;
+  // Not by replace(), in which gcc 12 sees an overlap that cannot be.
+  return message.substr(0, first).append("?").append(message, end + 1);
 }
 
 SqlError error_of(const Trouble& trouble, std::string_view statement) {

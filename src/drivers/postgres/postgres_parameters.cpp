@@ -1,5 +1,7 @@
 #include "drivers/postgres/postgres_parameters.h"
 
+#include <endian.h>
+
 #include <bit>
 
 #include "carrel/db/sql_error.h"
@@ -18,7 +20,8 @@ constexpr int kTextFormat = 0;
 constexpr int kBinaryFormat = 1;
 
 void append_big_endian(std::string& to, std::uint64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>((value >> shift) & 0xff);
+  const std::uint64_t swapped = htobe64(value);
+  to.append(reinterpret_cast<const char*>(&swapped), sizeof swapped);
 }
 
 std::uint64_t micros_of(Timestamp at) noexcept {

@@ -116,8 +116,6 @@ Result rows_of(const PGresult* result, std::shared_ptr<const Result::Columns> co
   Result::Builder row(std::move(columns));
   const int width = PQnfields(result);
   const int height = PQntuples(result);
-  std::vector<Oid> types;
-  for (int column = 0; column < width; ++column) types.push_back(PQftype(result, column));
   for (int at = 0; at < height; ++at) {
     for (int column = 0; column < width; ++column) {
       if (PQgetisnull(result, at, column) != 0) {
@@ -125,7 +123,7 @@ Result rows_of(const PGresult* result, std::shared_ptr<const Result::Columns> co
         continue;
       }
       const auto size = static_cast<std::size_t>(PQgetlength(result, at, column));
-      add_cell(row, result, types[static_cast<std::size_t>(column)], column,
+      add_cell(row, result, PQftype(result, column), column,
                {PQgetvalue(result, at, column), size});
     }
   }
