@@ -3,8 +3,9 @@
 
   CARREL_TEST_SERVERS=DIR bench/db/voucher_pgbench.py [--min-time=S]
 
-DIR is a folder of tools/test-servers. Eight clients, prepared statements, and as many threads of
-pgbench as there are processors: with fewer or more it was slower.
+DIR is a folder of tools/test-servers. Eight clients, prepared statements. Once with a thread for
+every client, as the other programs have it, and once with a thread for every processor; the faster
+of both counts.
 """
 import argparse
 import glob
@@ -48,17 +49,21 @@ def main():
     parser.add_argument("--min-time", type=float, default=0.1)
     seconds = parser.parse_args().min_time
     settings = server()
-    call([program("psql"), "-q", "-f", HERE / "voucher_schema.sql"], settings)
-    count = max(10, round(seconds * VOUCHERS_PER_SECOND / CLIENTS))
-    output = call([program("pgbench"), "-n", "-M", "prepared", "-c", str(CLIENTS),
-                   "-j", str(os.cpu_count()), "-t", str(count),
-                   "-f", HERE / "voucher_pgbench.sql"], settings)
-    tps = float(re.search(r"tps = ([\d.]+) \(without initial connection time\)", output).group(1))
+    # Longer than other programs: the first vouchers of every connection prepare their statements.
+    count = max(10, round(3 * seconds * VOUCHERS_PER_SECOND / CLIENTS))
+    rates = []
+    for threads in (CLIENTS, os.cpu_count()):
+        call([program("psql"), "-q", "-f", HERE / "voucher_schema.sql"], settings)
+        output = call([program("pgbench"), "-n", "-M", "prepared", "-c", str(CLIENTS),
+                       "-j", str(threads), "-t", str(count),
+                       "-f", HERE / "voucher_pgbench.sql"], settings)
+        rates.append(float(re.search(r"tps = ([\d.]+) \(without initial", output).group(1)))
     version = re.search(r"^pgbench \(([\d.]+)", output).group(1)
+    nanoseconds = 1e9 / max(rates)
     print(json.dumps({"context": {"pgbench": version},
                       "benchmarks": [{"name": f"Voucher_Pgbench/real_time/threads:{CLIENTS}",
                                       "run_type": "iteration", "time_unit": "ns",
-                                      "cpu_time": 1e9 / tps, "real_time": 1e9 / tps}]}))
+                                      "cpu_time": nanoseconds, "real_time": nanoseconds}]}))
 
 
 main()

@@ -64,7 +64,8 @@ VOUCHER = Table(
     title="A two-leg voucher on PostgreSQL, eight clients",
     note="""A row inserted, two balances changed and read back, two entries inserted, committed: six
 commands. Time on the wall, divided by the vouchers of all clients, on one and the same server (this
-machine's, which flushes nothing to disk). pgbench runs the same statements prepared.""",
+machine's, which flushes nothing to disk). pgbench runs the same statements prepared, with two or
+eight threads, whichever is faster.""",
     columns=(("time a voucher", CLIENTS),), baseline="Voucher_Pgbench",
     rows=(Row("session, batch: one round trip", "Voucher_Batch"),
           Row("session, statement by statement: five", "Voucher_Statements"),
@@ -99,6 +100,27 @@ GOALS = (
             "Voucher_Statements" + CLIENTS, 0.952, "Voucher_Pgbench" + CLIENTS),
     Goal("route and slots of a statement, on a hit", "Router_Hit", at_most=30))
 
+NOTES = """
+**The wait at 50 us.** The goal, a quarter of the barging pool's 99th percentile, supposes that the
+barging pool is short of connections. Where a switch of threads costs several microseconds it is not:
+counted on its own, on average 3 of its 32 threads waited for a connection at 50 us (24 at 200 us);
+the others waited for a processor, and more than half of all borrows took an idle connection at once.
+A line, once formed, keeps all waiters in it, so the median of the ordered pool is the length of the
+line times the time of a borrow. At 200 us connections are what is short, and the order shows.
+
+**The bound transaction's processor time.** callgrind counts, in user space, about 2.1 times the
+instructions of the hand-written one (51.7 against 24.7 million for the same transactions); the system
+calls, most of the time, are the same. Of the surplus of 27.0 million: sending and reading through the
+pipeline, with a result object for every synchronisation, about 9; the plan of a run (vectors, texts,
+shared pointers) 4; COMMIT, parsed anew and through the pipeline, 3; the rows 2.7; encoding
+parameters 3; finding transaction, route and statement 3. Tried: encoding a number at once and not byte
+by byte, and no list of column types. Not tried yet: leaving pipeline mode for a single statement, and
+BEGIN and COMMIT as prepared statements. Being pairs, the ratio is steadier than the times, but between
+busy runs it was still seen from 1.03 to 1.3.
+
+**Borrowing for a server** reads the coarse clock twice, for ages and idle times.
+"""
+
 HIKARI_JARS = ("HikariCP.jar", "slf4j-api.jar", "slf4j-nop.jar")
 
 SECTION = Section(
@@ -114,4 +136,4 @@ SECTION = Section(
                 versions=("postgresql.jar", "HikariCP.jar"), postgres=True,
                 arguments=("--round-ms={measured_ms}", "--warm-up-ms={warm_up_ms}",
                            "--versions={versions}", "--schema={bench}/db/voucher_schema.sql"))),
-    tables=(BORROW, QUEUE, *WAITS, WAKE, SESSION, PAIRED, VOUCHER), goals=GOALS)
+    tables=(BORROW, QUEUE, *WAITS, WAKE, SESSION, PAIRED, VOUCHER), goals=GOALS, notes=NOTES)
