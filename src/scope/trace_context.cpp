@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <span>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace carrel {
 namespace {
@@ -60,9 +63,101 @@ std::array<std::uint8_t, N> random_id() {
   return id;
 }
 
+// The members of a `tracestate` value. https://www.w3.org/TR/trace-context-1/#tracestate-header
+constexpr std::size_t kLargeMember = 128;  // the first to go when the whole is too long
+
+bool is_lower(char c) noexcept {
+  return c >= 'a' && c <= 'z';
+}
+bool is_key_character(char c) noexcept {
+  return is_lower(c) || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '*' || c == '/';
+}
+
+// One part of a key.
+enum class First : std::uint8_t { letter, letter_or_digit };
+bool is_key_part(std::string_view part, First first, std::size_t length_max) noexcept {
+  if (part.empty() || part.size() > length_max) return false;
+  const bool digit_leads = part.front() >= '0' && part.front() <= '9';
+  if (!is_lower(part.front()) && !(first == First::letter_or_digit && digit_leads)) return false;
+  return std::ranges::all_of(part, is_key_character);
+}
+
+// `vendor`, or `tenant@vendor`.
+bool is_key(std::string_view key) noexcept {
+  const std::size_t at = key.find('@');
+  if (at == std::string_view::npos) return is_key_part(key, First::letter, 256);
+  return is_key_part(key.substr(0, at), First::letter_or_digit, 241) &&
+         is_key_part(key.substr(at + 1), First::letter, 14);
+}
+
+// Printable, without the signs of the list. (It never ends in a space: the list cuts those off.)
+bool is_value(std::string_view value) noexcept {
+  return !value.empty() && value.size() <= 256 && std::ranges::all_of(value, [](char c) {
+    return c >= 0x20 && c <= 0x7e && c != ',' && c != '=';
+  });
+}
+
+bool is_member(std::string_view member) noexcept {
+  const std::size_t equals = member.find('=');
+  return equals != std::string_view::npos && is_key(member.substr(0, equals)) &&
+         is_value(member.substr(equals + 1));
+}
+
+std::string_view without_spaces_around(std::string_view text) noexcept {
+  const std::size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") + 1 - first);
+}
+
+using Members = std::vector<std::string_view>;
+
+// nullopt: malformed, or too many. Empty members are allowed, and do not count.
+std::optional<Members> read_members(std::string_view list) {
+  Members members;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    const std::string_view member = without_spaces_around(list.substr(begin, end - begin));
+    begin = end + 1;
+    if (member.empty()) continue;
+    if (!is_member(member) || members.size() == TraceState::kMembersMax) return std::nullopt;
+    members.push_back(member);
+  }
+  return members;
+}
+
+std::size_t joined_length(const Members& members) noexcept {
+  std::size_t length = members.empty() ? 0 : members.size() - 1;
+  for (const std::string_view member : members) length += member.size();
+  return length;
+}
+
+void shorten(Members& members) {
+  while (joined_length(members) > TraceState::kLengthMax) {
+    const auto large = std::ranges::find_if(
+        members.rbegin(), members.rend(), [](auto member) { return member.size() > kLargeMember; });
+    members.erase(large == members.rend() ? std::prev(members.end()) : std::prev(large.base()));
+  }
+}
+
 }  // namespace
 
-std::optional<TraceContext> TraceContext::parse(std::string_view traceparent) noexcept {
+TraceState TraceState::parse(std::string_view tracestate) {
+  TraceState state;
+  std::optional<Members> members = read_members(tracestate);
+  if (!members || members->empty()) return state;
+  shorten(*members);
+  std::string text;
+  text.reserve(joined_length(*members));
+  for (const std::string_view member : *members) {
+    if (!text.empty()) text += ',';
+    text += member;
+  }
+  if (!text.empty()) state.text_ = std::make_shared<const std::string>(std::move(text));
+  return state;
+}
+
+std::optional<TraceContext> TraceContext::parse(std::string_view traceparent,
+                                                std::string_view tracestate) {
   if (traceparent.size() < kLength) return std::nullopt;
   if (traceparent[kTraceIdAt - 1] != '-' || traceparent[kSpanIdAt - 1] != '-' ||
       traceparent[kFlagsAt - 1] != '-')
@@ -79,15 +174,16 @@ std::optional<TraceContext> TraceContext::parse(std::string_view traceparent) no
   const auto flags = read_hex<1>(traceparent.substr(kFlagsAt));
   if (!trace_id || !span_id || !flags) return std::nullopt;
   if (all_zero(*trace_id) || all_zero(*span_id)) return std::nullopt;
-  return TraceContext{*trace_id, *span_id, static_cast<std::uint8_t>(flags->front() & kSampled)};
+  return TraceContext{*trace_id, *span_id, static_cast<std::uint8_t>(flags->front() & kSampled),
+                      TraceState::parse(tracestate)};
 }
 
 TraceContext TraceContext::generate() {
-  return {random_id<16>(), random_id<8>(), kSampled};
+  return {random_id<16>(), random_id<8>(), kSampled, {}};
 }
 
 TraceContext TraceContext::child() const {
-  return {trace_id, random_id<8>(), flags};
+  return {trace_id, random_id<8>(), flags, state};
 }
 
 std::string TraceContext::to_string() const {

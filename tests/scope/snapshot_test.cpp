@@ -128,6 +128,21 @@ TEST(Snapshot, CarriesNameDeadlineClockAndTrace) {
   snapshot.run([] { EXPECT_EQ(Scope::current()->name(), "branch"); }, "branch");
 }
 
+TEST(Snapshot, TakesTheTraceStateAlong) {
+  const auto trace =
+      TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "a=1,b=2");
+  const Snapshot snapshot = [&] {
+    Scope scope({.trace = trace});
+    return Snapshot::capture();
+  }();
+  snapshot.wrap([&] {
+    EXPECT_EQ(Scope::current()->trace().state.text(), "a=1,b=2");
+    Snapshot::capture().run([&] {
+      EXPECT_EQ(Scope::current()->trace().state.text(), "a=1,b=2") << "and a grandchild";
+    });
+  })();
+}
+
 TEST(Snapshot, ReturnsWhatTheTaskReturns) {
   const Snapshot snapshot;
   int number = 3;

@@ -119,6 +119,106 @@ TEST(TraceContext, ASeededGeneratorRepeats) {
   EXPECT_NE(TraceContext::generate(once), *TraceContext::parse(kExample));
 }
 
+TEST(TraceState, IsPassedOnWithoutItsOptionalSpaces) {
+  const struct {
+    std::string_view text, passed_on;
+  } cases[] = {
+      {"", ""},
+      {" \t", ""},
+      {",", ""},
+      {"foo=1", "foo=1"},
+      {"foo=1,bar=2", "foo=1,bar=2"},
+      {"  foo=1 \t,\tbar=2 ", "foo=1,bar=2"},
+      {"foo=1,,bar=2,", "foo=1,bar=2"},
+      {"foo= 1 and more", "foo= 1 and more"},
+      {"foo=1,foo=2", "foo=1,foo=2"},
+      {"a_0-b*c/d=!\"#$%&'()*+-./:;<>?@[]^_`{|}~", "a_0-b*c/d=!\"#$%&'()*+-./:;<>?@[]^_`{|}~"},
+      {"0tenant@vendor=x", "0tenant@vendor=x"},
+  };
+  for (const auto& c : cases)
+    EXPECT_EQ(TraceState::parse(c.text).text(), c.passed_on) << '"' << c.text << '"';
+  EXPECT_TRUE(TraceState::parse(",").empty());
+}
+
+TEST(TraceState, IsDroppedWholeWhenAnyOfItIsMalformed) {
+  const struct {
+    const char* why;
+    std::string text;
+  } cases[] = {
+      {"no equals sign", "foo"},
+      {"no key", "=1"},
+      {"no value", "foo="},
+      {"only a space as value", "foo= "},
+      {"two equals signs", "foo=1=2"},
+      {"a space in the key", "foo =1"},
+      {"an upper-case key", "Foo=1"},
+      {"a key that begins with a digit", "0foo=1"},
+      {"a key that begins with a dash", "-foo=1"},
+      {"a key with a sign", "foo.bar=1"},
+      {"a key of 257 characters", std::string(257, 'k') + "=1"},
+      {"two at signs", "a@b@c=1"},
+      {"no tenant", "@vendor=1"},
+      {"no vendor", "tenant@=1"},
+      {"a vendor that begins with a digit", "tenant@0vendor=1"},
+      {"a vendor of 15 characters", "tenant@" + std::string(15, 'v') + "=1"},
+      {"a tenant of 242 characters", std::string(242, 't') + "@vendor=1"},
+      {"a value of 257 characters", "foo=" + std::string(257, 'v')},
+      {"a tab in the value", "foo=1\t2"},
+      {"a control character in the value", "foo=1\x01"},
+      {"a line break", "foo=1\r\nbar: 2"},
+      {"a zero byte", std::string("foo=1\0", 6)},
+      {"a byte that is not ASCII", "foo=\xc3\xa9"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_TRUE(TraceState::parse(c.text).empty()) << c.why;
+    EXPECT_TRUE(TraceState::parse("good=1," + c.text).empty()) << "behind a good one: " << c.why;
+    EXPECT_TRUE(TraceState::parse(c.text + ",good=1").empty()) << "before a good one: " << c.why;
+  }
+}
+
+// So many members, each `length` characters long.
+std::string members(int count, std::size_t length) {
+  std::string list;
+  for (int i = 0; i < count; ++i) {
+    std::string member = "k" + std::to_string(i) + "=";
+    member.resize(length, 'v');
+    list += (list.empty() ? "" : ",") + member;
+  }
+  return list;
+}
+
+TEST(TraceState, KeepsThirtyTwoMembersAndDropsMore) {
+  EXPECT_EQ(TraceState::parse(members(32, 5)).text(), members(32, 5));
+  EXPECT_EQ(TraceState::parse(members(32, 5) + ", ,").text(), members(32, 5)) << "empty ones";
+  EXPECT_TRUE(TraceState::parse(members(33, 5)).empty());
+}
+
+TEST(TraceState, KeepsFiveHundredAndTwelveCharactersAndShortensMoreByWholeMembers) {
+  const std::string just_fits = members(2, 256).substr(0, 512);  // 256 + comma + 255
+  EXPECT_EQ(TraceState::parse(just_fits).text(), just_fits);
+
+  const std::string small = members(9, 50);  // 458
+  EXPECT_EQ(TraceState::parse(small + ",z=" + std::string(60, 'v')).text(), small)
+      << "the last member falls out";
+  EXPECT_EQ(TraceState::parse("large=" + std::string(123, 'v') + "," + small).text(), small)
+      << "one of more than 128 characters falls out before the last";
+  EXPECT_EQ(TraceState::parse(members(3, 250)).text(), members(2, 250)) << "of two, the last";
+}
+
+TEST(TraceState, GoesWithItsTraceParentAndIsNotReadWithoutOne) {
+  const auto context = TraceContext::parse(kExample, "foo=1");
+  ASSERT_TRUE(context);
+  EXPECT_EQ(context->state.text(), "foo=1");
+  EXPECT_EQ(context->child().state, context->state);
+  EXPECT_NE(*context, *TraceContext::parse(kExample));
+
+  const auto without = TraceContext::parse(kExample, "not a state");
+  ASSERT_TRUE(without) << "a bad tracestate does not spoil the traceparent";
+  EXPECT_TRUE(without->state.empty());
+  EXPECT_FALSE(TraceContext::parse("bad", "foo=1"));
+  EXPECT_TRUE(TraceContext::generate().state.empty());
+}
+
 // A sweep rather than a fuzzer: every one-character change is either refused or read back the same.
 TEST(TraceContext, WhateverItAcceptsItWritesBack) {
   int accepted = 0;

@@ -129,7 +129,11 @@ void Edge::finish(Exchange& exchange, Problem problem) {
 void Edge::finish(Exchange& exchange, Response response) {
   const Admission& admission = exchange.admission;
   response.headers.add("X-Request-Id", admission.request_id);
-  if (admission.trace) response.headers.add("traceparent", admission.trace->to_string());
+  if (admission.trace) {
+    response.headers.add("traceparent", admission.trace->to_string());
+    if (const TraceState& state = admission.trace->state; !state.empty())
+      response.headers.add("tracestate", state.text());
+  }
   if (admission.book) response.headers.add("X-Carrel-Book", to_string(*admission.book));
   if (options_.log && options_.log->should_log(spdlog::level::debug)) {
     const std::chrono::duration<double, std::milli> took =

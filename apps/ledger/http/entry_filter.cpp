@@ -69,6 +69,15 @@ std::optional<Problem> check_content_type(const Request& request, const Endpoint
                  .detail = "The body must be sent as Content-Type: application/json."};
 }
 
+// The client's trace continued, or a new one if there is none or it cannot be read: the standard
+// has no request refused for its trace.
+TraceContext trace_of(const Headers& headers) {
+  if (headers.count("traceparent") != 1) return TraceContext::generate();
+  const auto parent =
+      TraceContext::parse(*headers.find("traceparent"), headers.joined("tracestate"));
+  return parent ? parent->child() : TraceContext::generate();
+}
+
 }  // namespace
 
 std::string EntryFilter::request_id_of(const Request& request) {
@@ -98,8 +107,7 @@ std::variant<Admission, Problem> EntryFilter::admit(const Request& request, cons
                      .code = "book_unknown",
                      .detail = "X-Carrel-Book is consumer or merchant, in lower case."};
   }
-  const auto parent = TraceContext::parse(request.headers.find("traceparent").value_or(""));
-  admission.trace = parent ? parent->child() : TraceContext::generate();
+  admission.trace = trace_of(request.headers);
   return admission;
 }
 

@@ -39,6 +39,16 @@ std::size_t Headers::count(std::string_view name) const noexcept {
                     [&](const Field& field) { return equal_ignoring_case(name_of(field), name); }));
 }
 
+std::string Headers::joined(std::string_view name) const {
+  std::string values;
+  for (const Field& field : fields_) {
+    if (!equal_ignoring_case(name_of(field), name)) continue;
+    if (!values.empty()) values += ',';
+    values += value_of(field);
+  }
+  return values;
+}
+
 void Headers::append_lines_to(std::string& wire) const {
   for (const Field& field : fields_)
     wire.append(name_of(field)).append(": ").append(value_of(field)).append("\r\n");

@@ -32,6 +32,8 @@ class Headers {
   // The first value of that name, in any letter case; nothing when absent.
   [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept;
   [[nodiscard]] std::size_t count(std::string_view name) const noexcept;
+  // All values of that name, in order, with commas between: what a list sent in pieces means.
+  [[nodiscard]] std::string joined(std::string_view name) const;
 
   // "Name: value\r\n" for each field, ready for the wire.
   void append_lines_to(std::string& wire) const;
