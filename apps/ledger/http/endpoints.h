@@ -24,6 +24,7 @@ class KeysInProgress;
 // What the operations endpoints ask of the running service; called on I/O threads and workers.
 struct OperationsSources {
   std::function<std::string()> threads;  // JSON: what threads, pool and server are doing
+  std::function<std::string()> metrics;  // the same figures in Prometheus' text format
   std::function<void()> probe_storage;   // throws Error if a book cannot be read
 };
 

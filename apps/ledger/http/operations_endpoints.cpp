@@ -24,6 +24,15 @@ std::vector<Endpoint> operations_endpoints(OperationsSources sources) {
        .runs = Runs::on_io_thread,
        .handle = [threads = std::move(sources.threads)](
                      const Call&) { return Response{.body = threads()}; }},
+      {.method = "GET",
+       .route = "/metrics",
+       .needs = Needs::nothing,
+       .runs = Runs::on_io_thread,
+       .handle =
+           [metrics = std::move(sources.metrics)](const Call&) {
+             return Response{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                             .body = metrics()};
+           }},
   };
 }
 

@@ -5,6 +5,7 @@
 
 #include "carrel/pool/worker_pool.h"
 #include "carrel/scope/inspect.h"
+#include "carrel/scope/metrics.h"
 #include "ledger/http/endpoints.h"
 #include "ledger/http/keys_in_progress.h"
 
@@ -45,6 +46,7 @@ class Service::Parts {
   [[nodiscard]] const Server& server() const { return server_; }
   [[nodiscard]] std::uint64_t leftovers() const { return workers_.boundary().leftovers(); }
   [[nodiscard]] std::string threads_json() const;
+  [[nodiscard]] std::string metrics_text() const;
 
  private:
   std::vector<Endpoint> endpoints(std::vector<Endpoint> first);
@@ -68,6 +70,7 @@ std::vector<Endpoint> Service::Parts::endpoints(std::vector<Endpoint> all) {
   append(voucher_endpoints(ledger_, keys_));
   append(book_endpoints(ledger_));
   append(operations_endpoints({.threads = [this] { return threads_json(); },
+                               .metrics = [this] { return metrics_text(); },
                                .probe_storage = [this] { probe_storage(); }}));
   return all;
 }
@@ -103,6 +106,26 @@ std::string Service::Parts::threads_json() const {
       {"process", json::parse(to_json(inspect()))}});
 }
 
+std::string Service::Parts::metrics_text() const {
+  const ServerStats server = server_.stats();
+  const auto real = [](auto count) { return static_cast<double>(count); };
+  MetricText text;
+  collect_thread_values(text);
+  collect(workers_, text);
+  text.gauge({"carrel_http_connections", "Open connections."}, {}, real(server.open));
+  text.counter({"carrel_http_connections_accepted_total", "Connections since the start."}, {},
+               real(server.accepted));
+  text.counter({"carrel_http_connections_refused_total", "Connections over the limit."}, {},
+               real(server.turned_away));
+  text.counter({"carrel_http_connections_timed_out_total", "Connections closed for being slow."},
+               {}, real(server.timed_out));
+  text.counter({"carrel_http_requests_total", "Requests since the start."}, {},
+               real(server.requests));
+  text.gauge({"carrel_idempotency_keys_in_progress", "Vouchers that are being booked."}, {},
+             real(keys_.size()));
+  return std::move(text).take();
+}
+
 Service::Service(ServiceOptions options) : parts_(std::make_unique<Parts>(std::move(options))) {}
 Service::~Service() = default;
 
@@ -123,6 +146,9 @@ std::uint64_t Service::leftovers() const {
 }
 std::string Service::threads_json() const {
   return parts_->threads_json();
+}
+std::string Service::metrics_text() const {
+  return parts_->metrics_text();
 }
 
 }  // namespace carrel::ledger::http

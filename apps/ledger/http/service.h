@@ -54,6 +54,8 @@ class Service {
   [[nodiscard]] std::uint64_t leftovers() const;
   // What /debug/threads shows.
   [[nodiscard]] std::string threads_json() const;
+  // What /metrics answers.
+  [[nodiscard]] std::string metrics_text() const;
 
  private:
   class Parts;

@@ -61,6 +61,30 @@ TEST_F(BookApi, ShowsWhatItsThreadsDo) {
   EXPECT_EQ(document.at("boundary").at("leftovers").to_number<int>(), 0);
 }
 
+TEST_F(BookApi, ServesItsFiguresAsMetrics) {
+  open("alice");
+  credit("k", "alice/2001", "10000");
+  const RawAnswer answer = send(request_text("GET", "/metrics"));
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.header("Content-Type"), "text/plain; version=0.0.4; charset=utf-8");
+  for (const char* line : {
+           "# TYPE carrel_threads gauge",
+           "# TYPE carrel_scope_seconds histogram",
+           "carrel_scope_seconds_count{boundary=\"requests\"} 2",
+           "carrel_scope_seconds_bucket{boundary=\"requests\",le=\"+Inf\"} 2",
+           "carrel_tasks_total{boundary=\"requests\"} 2",
+           "carrel_pool_queue_length{pool=\"requests\"} 0",
+           "carrel_pool_refused_total{pool=\"requests\"} 0",
+           "carrel_pool_started_total{pool=\"requests\"} 2",
+           "carrel_http_requests_total 3",
+           "carrel_idempotency_keys_in_progress 0",
+       })
+    EXPECT_NE(answer.body.find(std::string("\n") + line + "\n"), std::string::npos)
+        << line << "\nis not in\n"
+        << answer.body;
+  EXPECT_EQ(answer.body.find("carrel_leftovers_total{"), std::string::npos) << "nothing was left";
+}
+
 TEST_F(BookApi, KeepsEverythingOverARestart) {
   open("alice");
   credit("k", "alice/2001", "10000");

@@ -36,8 +36,9 @@ class EdgeTest : public testing::Test {
   void serve(std::vector<Endpoint> endpoints, std::size_t threads = 4,
              std::size_t queue_max = 1024) {
     for (Endpoint& each : voucher_endpoints(ledger_, keys_)) endpoints.push_back(std::move(each));
-    for (Endpoint& each :
-         operations_endpoints({.threads = [] { return "{}"; }, .probe_storage = [] {}}))
+    for (Endpoint& each : operations_endpoints({.threads = [] { return "{}"; },
+                                                .metrics = [] { return ""; },
+                                                .probe_storage = [] {}}))
       endpoints.push_back(std::move(each));
     router_.emplace(std::move(endpoints));
     workers_.emplace(
@@ -182,6 +183,36 @@ TEST_F(EdgeTest, ContinuesTheClientsTraceOrStartsOne) {
   EXPECT_NE(continued.body, parent);
   const RawAnswer fresh = get("/trace", {{"traceparent", "nonsense"}});
   EXPECT_TRUE(TraceContext::parse(fresh.header("traceparent")));
+}
+
+TEST_F(EdgeTest, PassesTheTraceStateOnBesideItsTraceParent) {
+  serve({endpoint("/state", [](const Call&) {
+    return Response{.body = std::string(Scope::current()->trace().state.text())};
+  })});
+  const std::string parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const auto state_of = [&](const RawAnswer& answer) {
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.body, answer.header("tracestate") + "\n") << "the handler's is the answer's";
+    return answer.header("tracestate");
+  };
+  EXPECT_EQ(state_of(get("/state", {{"traceparent", parent}, {"tracestate", "a=1, b=2"}})),
+            "a=1,b=2");
+  EXPECT_EQ(state_of(get("/state",
+                         {{"traceparent", parent}, {"tracestate", "a=1"}, {"TraceState", "b=2"}})),
+            "a=1,b=2")
+      << "one list in two headers";
+  EXPECT_EQ(state_of(get("/state", {{"traceparent", parent}, {"tracestate", "a=1,B=2"}})), "");
+  EXPECT_EQ(state_of(get("/state", {{"traceparent", "nonsense"}, {"tracestate", "a=1"}})), "");
+  EXPECT_EQ(state_of(get("/state", {{"tracestate", "a=1"}})), "");
+}
+
+TEST_F(EdgeTest, StartsATraceWhereTheClientGivesTwo) {
+  serve({});
+  const std::string parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const RawAnswer answer =
+      get("/healthz", {{"traceparent", parent}, {"traceparent", parent}, {"tracestate", "a=1"}});
+  EXPECT_NE(answer.header("traceparent").substr(0, 35), parent.substr(0, 35));
+  EXPECT_EQ(answer.header("tracestate"), "");
 }
 
 TEST_F(EdgeTest, KeepsTheClientsRequestIdIfItIsOne) {
