@@ -5,11 +5,18 @@ namespace {
 
 constexpr auto kManualEpoch = std::chrono::sys_days{std::chrono::year{2026} / 1 / 1};
 
+// Made by the compiler and never destroyed: get() need not ask whether it is there yet, or still.
+union Forever {
+  constexpr Forever() noexcept : clock() {}
+  ~Forever() {}
+  SystemClock clock;
+};
+constinit Forever system_clock;
+
 }  // namespace
 
 const SystemClock& SystemClock::get() noexcept {
-  static const SystemClock clock;
-  return clock;
+  return system_clock.clock;
 }
 
 Clock::Steady SystemClock::steady_now() const noexcept {

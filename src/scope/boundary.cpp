@@ -9,6 +9,7 @@
 #include "carrel/base/assert.h"
 #include "scope/exception_text.h"
 #include "scope/striped_counters.h"
+#include "scope/ticks.h"
 
 namespace carrel {
 namespace {
@@ -21,7 +22,8 @@ constexpr int kClearRounds = 8;
 
 std::string describe(const Leftover& leftover) {
   return "task '" + leftover.task + "' left '" + leftover.variable + "' (" + leftover.type + ", " +
-         std::to_string(leftover.bytes) + " bytes) on its thread after " +
+         std::to_string(leftover.bytes) + " bytes, " + std::to_string(leftover.age.count()) +
+         " ms old) on its thread after " +
          std::to_string(
              std::chrono::duration_cast<std::chrono::microseconds>(leftover.task_age).count()) +
          " us";
@@ -52,8 +54,7 @@ struct Boundary::Figures {
   void count_time(std::chrono::nanoseconds open) noexcept {
     std::size_t bucket = 0;
     while (bucket < ScopeTimes::kBounds.size() && open > ScopeTimes::kBounds[bucket]) ++bucket;
-    times.add(bucket, 1);
-    times.add(kTotalNs, static_cast<std::uint64_t>(open.count()));
+    times.add({{bucket, 1}, {kTotalNs, static_cast<std::uint64_t>(open.count())}});
   }
 
   void count_leftovers(std::span<const Leftover> found) {
@@ -80,23 +81,26 @@ Boundary::Boundary(BoundaryOptions options)
 
 Boundary::~Boundary() = default;
 
-Boundary::Audit::Audit(Boundary& boundary, const ScopeOptions& options) noexcept
-    : boundary_(boundary), options_(options), mark_(local::mark_audit()) {}
-
 Boundary::Audit::~Audit() {
-  const Clock::Steady now = options_.clock->steady_now();
-  boundary_.figures_->count_time(now - started_);
+  const Clock& clock = *options_.clock;
+  const auto age = scope::ticks_between(started_ticks_, scope::ticks_now(clock), clock);
+  boundary_.figures_->count_time(age);
   if (boundary_.options_.audit != AuditPolicy::off && local::changed_since(mark_)) [[unlikely]]
-    boundary_.audit(mark_, options_.name, now - started_, now);
+    boundary_.audit(mark_, options_, age);
 }
 
-void Boundary::audit(local::AuditMark mark, const ScopeName& task, std::chrono::nanoseconds age,
-                     Clock::Steady now) noexcept {
+void Boundary::audit(local::AuditMark mark, const ScopeOptions& task,
+                     std::chrono::nanoseconds age) noexcept {
   std::vector<Leftover> found;
   for (int round = 0; round < kClearRounds; ++round) {
     const std::vector<local::ValueRecord> values = local::values_since(mark);
     for (const local::ValueRecord& value : values)
-      found.push_back({value.variable, value.type, value.bytes, std::string(task.view()), age});
+      found.push_back({.variable = value.variable,
+                       .type = value.type,
+                       .bytes = value.bytes,
+                       .age = value.age,
+                       .task = std::string(task.name.view()),
+                       .task_age = age});
     if (values.empty() || options_.audit != AuditPolicy::clear) break;
     // Newest first, as at the thread's exit: a later value may use an earlier one.
     for (auto value = values.rbegin(); value != values.rend(); ++value)
@@ -104,15 +108,15 @@ void Boundary::audit(local::AuditMark mark, const ScopeName& task, std::chrono::
   }
   if (found.empty()) return;
   figures_->count_leftovers(found);
-  report(found, now);
+  report(found, *task.clock);
   CARREL_ASSERT(options_.audit != AuditPolicy::abort, describe(found));
 }
 
-void Boundary::report(std::span<const Leftover> found, Clock::Steady now) noexcept {
+void Boundary::report(std::span<const Leftover> found, const Clock& clock) noexcept {
   try {
     if (options_.on_leftover) {
       options_.on_leftover(found);
-    } else if (const auto unprinted = figures_->may_print(now)) {
+    } else if (const auto unprinted = figures_->may_print(clock.steady_now())) {
       const std::string more =
           *unprinted == 0 ? "" : " (and " + std::to_string(*unprinted) + " tasks before)";
       std::fprintf(stderr, "carrel: %s%s\n", describe(found).c_str(), more.c_str());

@@ -6,6 +6,7 @@
 #include "carrel/local/inspect.h"
 #include "scope/json_text.h"
 #include "scope/thread_label.h"
+#include "scope/ticks.h"
 
 namespace carrel {
 namespace {
@@ -20,7 +21,8 @@ InspectedThread from(local::ThreadReport&& report) {
     thread.entries.push_back({.variable = std::move(value.variable),
                               .type = std::move(value.type),
                               .bytes = value.bytes,
-                              .outlives_tasks = value.lifetime == Lifetime::thread});
+                              .outlives_tasks = value.lifetime == Lifetime::thread,
+                              .age = value.age});
   return thread;
 }
 
@@ -34,7 +36,7 @@ Inspection inspect(const Clock& clock) {
   for (local::ThreadReport& report : local::inspect_threads())
     inspection.threads.push_back(from(std::move(report)));
 
-  const Clock::Steady now = clock.steady_now();
+  const std::uint64_t now = scope::ticks_now(clock);
   for (const scope::LabelCopy& label : scope::read_labels()) {
     if (label.depth == 0) continue;
     auto thread = std::ranges::find(inspection.threads, label.thread, &InspectedThread::number);
@@ -43,7 +45,7 @@ Inspection inspect(const Clock& clock) {
       thread = inspection.threads.insert(inspection.threads.end(), {.number = label.thread});
     thread->scope = label.name.view();
     thread->depth = label.depth;
-    thread->scope_age = now - label.started;
+    thread->scope_age = scope::ticks_between(label.started_ticks, now, clock);
   }
   return inspection;
 }
@@ -76,6 +78,7 @@ std::string to_json(const Inspection& inspection) {
       json.member("type", entry.type);
       json.member("bytes", entry.bytes);
       json.member("lifetime", entry.outlives_tasks ? "thread" : "task");
+      json.member("age_ms", std::max<std::int64_t>(0, entry.age.count()));
       json.end('}');
     }
     json.end(']');

@@ -16,11 +16,15 @@ constinit thread_local const void* running_initialisers = nullptr;
 
 }  // namespace
 
-Scope& Variable::require_scope() const {
-  Scope* const scope = Scope::current();
-  if (scope == nullptr) throw NoScope(name_);
+Cell* Variable::find_slowly() const noexcept {
+  Scope* const scope = here.scope;
+  if (scope == nullptr) return nullptr;
   Access::check_thread(*scope);
-  return *scope;
+  return Access::values(*scope).find(key_);
+}
+
+void Variable::throw_no_scope() const {
+  throw NoScope(name_);
 }
 
 void Variable::throw_no_value() const {
@@ -43,43 +47,38 @@ Variable::Initialising::~Initialising() {
   running_initialisers = outer_;
 }
 
-BindGuard::BindGuard(Scope& scope, Cell* bound, std::string_view variable)
-    : scope_(&scope),
-      root_(Access::root(scope)),
-      variable_(variable),
-      key_(bound->key),
-      depth_(1),
-      displaced_(nullptr) {
-  ValueMap& values = Access::values(scope);
+void BindGuard::bind_slowly() {
+  ValueMap& values = Access::values(*scope_);
   displaced_ = values.find(key_);
   if (displaced_ != nullptr) {
-    depth_ = displaced_->bind_depth + 1;
-    bound->bind_depth = depth_;
-    values.displace(displaced_, bound);
+    bound_->bind_depth = displaced_->bind_depth + 1;
+    values.displace(displaced_, bound_);
     return;
   }
-  bound->bind_depth = depth_;
+  bound_->bind_depth = 1;
   try {
-    values.insert(bound);
+    values.insert(bound_);
   } catch (...) {
-    values.discard(bound);
+    values.discard(bound_);
     throw;
   }
 }
 
-BindGuard::~BindGuard() {
-  if (Scope::current() != scope_) {
+void BindGuard::unbind_slowly() noexcept {
+  if (here.scope != scope_) {
     // Frames of coroutines are destroyed anywhere: their scope is then not current, and may even be
     // in use. A guard of a plain scope has no such excuse.
-    CARREL_ASSERT(root_ != nullptr, "a bind guard of request-local '" + std::string(variable_) +
+    CARREL_ASSERT(root_ != nullptr, "a bind guard of request-local '" +
+                                        std::string(variable_->name()) +
                                         "' ended on another thread or outside its scope");
     return;
   }
   Access::check_thread(*scope_);
   ValueMap& values = Access::values(*scope_);
   Cell* const present = values.find(key_);
-  CARREL_ASSERT(present == nullptr || present->bind_depth <= depth_,
-                "bind guards of request-local '" + std::string(variable_) +
+  const std::uint32_t depth = displaced_ == nullptr ? 1 : displaced_->bind_depth + 1;
+  CARREL_ASSERT(present == nullptr || present->bind_depth <= depth,
+                "bind guards of request-local '" + std::string(variable_->name()) +
                     "' ended in another order than last made, first ended");
   if (displaced_ != nullptr) {
     values.restore(displaced_);
@@ -90,7 +89,7 @@ BindGuard::~BindGuard() {
 
 void BorrowCheck::check() const noexcept {
   // The scope is looked into only if it is the current one: it may be gone.
-  CARREL_ASSERT(Scope::current() == scope_ && Access::entries(*scope_) == entries_,
+  CARREL_ASSERT(here.scope == scope_ && Access::entries(*scope_) == entries_,
                 "a borrowed value of request-local '" + std::string(variable_) +
                     "' was used after a suspension or outside its scope");
 }

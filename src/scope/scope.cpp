@@ -7,36 +7,72 @@
 #include "carrel/base/assert.h"
 #include "carrel/scope/snapshot.h"
 #include "scope/thread_label.h"
+#include "scope/ticks.h"
 
 namespace carrel {
 
-constinit thread_local Scope* scope::current = nullptr;
+namespace scope {
+namespace {
+
+constexpr Homes kNoHomes{};
+
+}  // namespace
+
+constinit thread_local Here here [[gnu::tls_model("initial-exec")]]{nullptr, &kNoHomes};
+
+}  // namespace scope
 
 namespace {
 
+using scope::Access;
+using scope::here;
+
 // Tells threads apart. Only compared, so that an address of something thread-local will do.
 const void* this_thread() noexcept {
-  return static_cast<const void*>(&scope::current);
+  return static_cast<const void*>(&here);
 }
 
-// Makes `scope` the current one, and returns which it was.
-Scope* enter(Scope* scope) noexcept {
+// Makes `scope` the current one. Inline: two of them are most of what an empty scope costs.
+inline void go_to(Scope* scope) noexcept {
   scope::label_this_thread(scope);
-  return std::exchange(scope::current, scope);
+  const bool direct = scope != nullptr && !Access::is_carried(*scope);
+  here = {scope, direct ? &Access::values(*scope).homes() : &scope::kNoHomes};
 }
+
+// Makes `scope` the current one while it lives.
+class Visit {
+ public:
+  explicit Visit(Scope* scope) noexcept : before_(here.scope) { go_to(scope); }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+  ~Visit() { go_to(before_); }
+
+ private:
+  Scope* before_;
+};
 
 std::string quoted(const Scope* scope) {
   return scope == nullptr ? "no scope" : "scope '" + std::string(scope->name()) + "'";
 }
 
+[[noreturn]] [[gnu::noinline]] void throw_too_deep(const Scope& scope, std::uint32_t depth) {
+  throw Error("scope.too_deep", quoted(&scope) + " would be opened inside " +
+                                    std::to_string(depth) +
+                                    " others; is something calling itself without end?");
+}
+
 }  // namespace
 
-Scope::Scope(Kind kind, const ScopeOptions& options)
-    : name_(options.name),
-      clock_(options.clock),
-      started_(options.clock->steady_now()),
-      deadline_(options.deadline),
-      kind_(kind) {
+inline Scope::Scope(Kind kind, const ScopeName& name, const Clock& clock)
+    : name_(name),
+      clock_(&clock),
+      started_ticks_(scope::ticks_now(clock)),
+      kind_(kind),
+      carried_(kind == Kind::suspended) {}
+
+inline Scope::Scope(Kind kind, const ScopeOptions& options)
+    : Scope(kind, options.name, *options.clock) {
+  deadline_ = options.deadline;
   if (options.trace) {
     trace_ = *options.trace;
     trace_state_ = TraceState::own;
@@ -44,21 +80,22 @@ Scope::Scope(Kind kind, const ScopeOptions& options)
 }
 
 Scope::Scope(Kind kind, const Snapshot& snapshot, const ScopeOptions& options)
-    : Scope(kind, options) {
-  const Snapshot::Captured* const captured = snapshot.captured_.get();
-  if (captured == nullptr) return;
-  if (options.name.empty()) name_ = captured->name;
-  // The deadline is a point of the captured scope's clock.
-  if (options.clock == &SystemClock::get() && captured->clock != clock_) {
-    clock_ = captured->clock;
-    started_ = clock_->steady_now();
+    : Scope(kind, options.name.empty() ? snapshot.name() : options.name,
+            // A deadline is a point of its scope's clock.
+            options.clock == &SystemClock::get() ? snapshot.clock() : *options.clock) {
+  if (snapshot.captured_ != nullptr) derive_from(*snapshot.captured_);
+  if (options.deadline) deadline_ = options.deadline;
+  if (options.trace) {
+    trace_ = *options.trace;
+    trace_state_ = TraceState::own;
   }
-  if (!options.deadline) deadline_ = captured->deadline;
-  if (!options.trace && captured->trace) {
-    trace_ = *captured->trace;
-    trace_state_ = TraceState::parent;
-  }
-  captured->values.copy_to(values_);
+}
+
+void Scope::derive_from(const scope::Captured& captured) {
+  deadline_ = captured.deadline;
+  trace_ = captured.trace;
+  trace_state_ = TraceState::parent;
+  captured.values.copy_to(values_);
 }
 
 Scope::Scope(const ScopeOptions& options) : Scope(Kind::plain, options) {
@@ -70,8 +107,20 @@ Scope::Scope(const Snapshot& snapshot, const ScopeOptions& options)
   open();
 }
 
+Scope::Scope(const Snapshot& snapshot, const ScopeName& name)
+    : Scope(Kind::plain, name.empty() ? snapshot.name() : name, snapshot.clock()) {
+  if (snapshot.captured_ != nullptr) derive_from(*snapshot.captured_);
+  open();
+}
+
 Scope::~Scope() {
-  close();
+  if (here.scope == this && kind_ == Kind::plain) [[likely]] {
+    destroy_values();
+    if (carried_) root_->innermost_ = outer_;
+    go_to(outer_);
+  } else {
+    close_elsewhere();
+  }
 }
 
 std::shared_ptr<Scope> Scope::suspended(const ScopeOptions& options) {
@@ -82,61 +131,63 @@ std::shared_ptr<Scope> Scope::suspended(const Snapshot& snapshot, const ScopeOpt
   return std::shared_ptr<Scope>(new Scope(Kind::suspended, snapshot, options));
 }
 
-void Scope::open() {
-  outer_ = scope::current;
+inline void Scope::open() {
+  outer_ = here.scope;
   if (outer_ != nullptr) {
     depth_ = outer_->depth_ + 1;
-    if (depth_ >= kDepthMax)
-      throw Error("scope.too_deep", "scope '" + std::string(name()) + "' would be opened inside " +
-                                        std::to_string(depth_) +
-                                        " others; is something calling itself without end?");
-    root_ = scope::Access::root(*outer_);
-    if (root_ != nullptr) root_->innermost_ = this;
+    if (depth_ >= kDepthMax) throw_too_deep(*this, depth_);
+    if (outer_->carried_) {
+      carried_ = true;
+      root_ = Access::root(*outer_);
+      root_->innermost_ = this;
+    }
   }
-  enter(this);
+  go_to(this);
   open_ = true;
 }
 
 bool Scope::is_open_on_this_thread() const noexcept {
-  for (const Scope* scope = scope::current; scope != nullptr; scope = scope->outer_)
+  for (const Scope* scope = here.scope; scope != nullptr; scope = scope->outer_)
     if (scope == this) return true;
   return false;
 }
 
-void Scope::close() noexcept {
+// A scope that this thread is not in, but for a suspended one that it may wrongly be inside.
+void Scope::close_elsewhere() noexcept {
   if (kind_ == Kind::suspended) {
     CARREL_ASSERT(!is_open_on_this_thread(),
                   quoted(this) + " destroyed while this thread is inside it");
-    Scope* const before = enter(this);
+    const Visit visit(this);
     destroy_values();
-    enter(before);
     return;
   }
   if (!open_) return;  // its constructor threw
-  if (scope::current == this) {
-    destroy_values();
-    if (root_ != nullptr) root_->innermost_ = outer_;
-    enter(outer_);
-    return;
-  }
   // A coroutine frame that is destroyed instead of resumed finds itself on any thread, in any
   // scope.
   const bool in_destroyed_frame = root_ != nullptr && !is_open_on_this_thread();
   CARREL_ASSERT(
       in_destroyed_frame,
-      quoted(this) + " closed out of order: the innermost open one is " + quoted(scope::current));
-  Scope* const before = enter(this);
+      quoted(this) + " closed out of order: the innermost open one is " + quoted(here.scope));
+  const Visit visit(this);
   destroy_values();
   if (root_->innermost_ == this) root_->innermost_ = outer_;
-  enter(before);
 }
 
-void Scope::destroy_values() noexcept {
-  const std::size_t abandoned = values_.clear();
-  if (abandoned > 0)
+inline void Scope::destroy_values() noexcept {
+  if (values_.empty()) return;
+  if (const std::size_t abandoned = values_.clear(); abandoned > 0) [[unlikely]]
     std::fprintf(
         stderr, "carrel: scope '%.*s' abandoned %zu values that destructors made again and again\n",
         static_cast<int>(name().size()), name().data(), abandoned);
+}
+
+std::chrono::nanoseconds Scope::age() const noexcept {
+  return scope::ticks_between(started_ticks_, scope::ticks_now(*clock_), *clock_);
+}
+
+Clock::Steady Scope::started() const noexcept {
+  if (!started_) started_ = clock_->steady_now() - age();
+  return *started_;
 }
 
 const TraceContext& Scope::trace() const {
@@ -148,16 +199,16 @@ const TraceContext& Scope::trace() const {
   return trace_;
 }
 
-Scope::Entry::Entry(Scope& scope) noexcept : outer_(scope::current) {
+Scope::Entry::Entry(Scope& scope) noexcept : outer_(here.scope) {
   CARREL_ASSERT(scope.kind_ == Kind::suspended,
                 quoted(&scope) + " was opened as a plain scope and cannot be entered again");
   scope.user_.store(this_thread(), std::memory_order_relaxed);
   scope.entries_.fetch_add(1, std::memory_order_relaxed);  // read by those who run in it only
-  enter(scope.innermost_);
+  go_to(scope.innermost_);
 }
 
 Scope::Entry::~Entry() {
-  enter(outer_);
+  go_to(outer_);
 }
 
 // Release and acquire: a handler that finds the scope not lent any more also sees what the borrower
@@ -188,10 +239,12 @@ std::shared_ptr<Scope> Access::root_of_carried(Scope& scope) noexcept {
   return scope.kind_ == Scope::Kind::suspended ? scope.shared_from_this() : scope.root_;
 }
 
-OutsideAnyScope::OutsideAnyScope() noexcept : outer_(enter(nullptr)) {}
+OutsideAnyScope::OutsideAnyScope() noexcept : outer_(here.scope) {
+  go_to(nullptr);
+}
 
 OutsideAnyScope::~OutsideAnyScope() {
-  enter(outer_);
+  go_to(outer_);
 }
 
 }  // namespace scope

@@ -1,5 +1,8 @@
 // StripedCounters: counters that many threads raise without fighting for one cache line.
 //
+// As many threads as there are owned stripes have one to themselves while they live, and count with
+// a plain load and store. Later ones share, with locked instructions.
+//
 // Threads: add() and sum() from any; a sum is exact once those who add have been waited for.
 #pragma once
 
@@ -7,38 +10,65 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 namespace carrel::scope {
+
+// The stripe of this thread in all StripedCounters.
+class Stripe {
+ public:
+  static constexpr std::uint32_t kOwned = 32;  // by one thread at a time
+  static constexpr std::uint32_t kShared = 8;
+  static constexpr std::uint32_t kCount = kOwned + kShared;
+
+  [[nodiscard]] static std::uint32_t of_this_thread() noexcept {
+    if (own_ == kNone) [[unlikely]]
+      choose();
+    return own_;
+  }
+
+ private:
+  class Lease;
+  static constexpr std::uint32_t kNone = kCount;
+  static void choose() noexcept;
+
+  static constinit thread_local std::uint32_t own_ [[gnu::tls_model("initial-exec")]];
+};
 
 template <std::size_t N>
 class StripedCounters {
  public:
-  void add(std::size_t counter, std::uint64_t by) noexcept {
-    // Relaxed: figures, which order nothing.
-    stripes_[stripe_of_this_thread()].values[counter].fetch_add(by, std::memory_order_relaxed);
+  struct Step {
+    std::size_t counter;
+    std::uint64_t by;
+  };
+
+  void add(std::initializer_list<Step> steps) noexcept {
+    const std::uint32_t own = Stripe::of_this_thread();
+    auto& values = stripes_[own].values;
+    // Relaxed: figures, which order nothing. Whoever has the stripe next has seen what is in it:
+    // it comes by release and acquire.
+    if (own < Stripe::kOwned) [[likely]] {
+      for (const auto& [counter, by] : steps)
+        values[counter].store(values[counter].load(std::memory_order_relaxed) + by,
+                              std::memory_order_relaxed);
+    } else {
+      for (const auto& [counter, by] : steps)
+        values[counter].fetch_add(by, std::memory_order_relaxed);
+    }
   }
   [[nodiscard]] std::uint64_t sum(std::size_t counter) const noexcept {
     std::uint64_t sum = 0;
-    for (const Stripe& stripe : stripes_)
+    for (const Counters& stripe : stripes_)
       sum += stripe.values[counter].load(std::memory_order_relaxed);  // as add()
     return sum;
   }
 
  private:
-  static constexpr std::size_t kStripes = 16;
-  struct alignas(64) Stripe {
+  struct alignas(64) Counters {
     std::array<std::atomic<std::uint64_t>, N> values{};
   };
-
-  static std::size_t stripe_of_this_thread() noexcept {
-    static constinit std::atomic<std::size_t> threads{0};
-    static constinit thread_local std::size_t own = kStripes;  // not yet chosen
-    if (own == kStripes) [[unlikely]]
-      own = threads.fetch_add(1, std::memory_order_relaxed) % kStripes;
-    return own;
-  }
-
-  std::array<Stripe, kStripes> stripes_{};
+  std::array<Counters, Stripe::kCount> stripes_{};
 };
 
 }  // namespace carrel::scope

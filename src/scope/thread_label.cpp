@@ -7,10 +7,12 @@
 #include <mutex>
 #include <new>
 
-#include "carrel/local/thread_block.h"
 #include "local/registry.h"
 
 namespace carrel::scope {
+
+constinit thread_local ThreadLabel* own_label [[gnu::tls_model("initial-exec")]] = nullptr;
+
 namespace {
 
 // The one hidden global of this layer: inspect() has nowhere else to begin. Never destroyed, since
@@ -20,7 +22,6 @@ struct LabelList {
   std::list<ThreadLabel> labels;  // guarded by mutex
 };
 
-constinit thread_local ThreadLabel* own_label = nullptr;
 constinit thread_local bool thread_is_ending = false;
 
 LabelList& label_list();
@@ -67,7 +68,9 @@ Listed::~Listed() {
   list.labels.erase(own_);
 }
 
-[[gnu::noinline]] ThreadLabel* list_this_thread() {
+}  // namespace
+
+ThreadLabel* list_this_thread() noexcept {
   if (thread_is_ending) return nullptr;
   try {
     // Gives the thread its number, too, by which inspect() knows its values.
@@ -80,40 +83,13 @@ Listed::~Listed() {
   return own_label;
 }
 
-constexpr std::size_t words_of(std::size_t bytes) noexcept {
-  return (bytes + sizeof(std::uint64_t) - 1) / sizeof(std::uint64_t);
-}
-
-}  // namespace
-
-// The orders: a release store of a word keeps the odd sequence number before it, and an acquire
-// load that sees the word keeps the second look at the number behind it; the last store publishes
-// all.
-void ThreadLabel::write(const Scope* scope, std::uint64_t thread) noexcept {
-  const std::uint32_t sequence = sequence_.load(std::memory_order_relaxed);  // its own
-  sequence_.store(sequence + 1, std::memory_order_relaxed);
-  if (scope == nullptr) {
-    depth_.store(0, std::memory_order_release);
-  } else {
-    depth_.store(scope->depth() + 1, std::memory_order_release);
-    thread_.store(thread, std::memory_order_release);
-    started_.store(scope->started().time_since_epoch().count(), std::memory_order_release);
-    const ScopeName& name = Access::name(*scope);
-    const auto words = std::bit_cast<Words>(name);
-    const std::size_t used = words_of(name.view().size());
-    for (std::size_t i = 0; i < used; ++i) words_[i].store(words[i], std::memory_order_release);
-    words_[kWords - 1].store(words[kWords - 1], std::memory_order_release);  // has the length
-  }
-  sequence_.store(sequence + 2, std::memory_order_release);
-}
-
 LabelCopy ThreadLabel::read() const noexcept {
   for (;;) {
     const std::uint32_t before = sequence_.load(std::memory_order_acquire);
     LabelCopy copy;
     copy.depth = depth_.load(std::memory_order_acquire);
     copy.thread = thread_.load(std::memory_order_acquire);
-    copy.started = Clock::Steady(Clock::Steady::duration(started_.load(std::memory_order_acquire)));
+    copy.started_ticks = started_ticks_.load(std::memory_order_acquire);
     Words words;
     for (std::size_t i = 0; i < kWords; ++i) words[i] = words_[i].load(std::memory_order_acquire);
     // Relaxed: the acquire loads above keep it behind them.
@@ -121,15 +97,6 @@ LabelCopy ThreadLabel::read() const noexcept {
     if (copy.depth > 0) copy.name = ScopeName(std::bit_cast<ScopeName>(words).view());
     return copy;
   }
-}
-
-void label_this_thread(const Scope* scope) noexcept {
-  ThreadLabel* label = own_label;
-  if (label == nullptr) [[unlikely]] {
-    label = list_this_thread();
-    if (label == nullptr) return;
-  }
-  label->write(scope, local::thread_block.id);
 }
 
 std::vector<LabelCopy> read_labels() {

@@ -13,26 +13,24 @@ constexpr std::uint64_t kFibonacciStep = 0x61c88647;
 constexpr std::size_t kOverflowInitial = 16;
 
 std::size_t place_of(std::uint64_t key, std::size_t mask) noexcept {
-  return static_cast<std::size_t>(key * kFibonacciStep) & mask;
+  return static_cast<std::size_t>(Homes::number(key) * kFibonacciStep) & mask;
 }
 
 }  // namespace
 
-Arena::~Arena() = default;
-
 void* Arena::allocate_slowly(std::size_t rounded, std::size_t align) {
   if (!is_small(rounded, align)) return ::operator new(rounded, std::align_val_t{align});
-  if (free_ != nullptr) {
-    Free*& head = (*free_)[rounded / kAlign];
-    if (head != nullptr) {
-      Free* const block = head;
-      head = block->next;
-      return block;
-    }
+  if (rest_ == nullptr) rest_ = std::make_unique<Rest>();
+  Free*& head = rest_->free[rounded / kAlign];
+  if (head != nullptr) {
+    Free* const block = head;
+    head = block->next;
+    return block;
   }
-  if (chunks_.empty() || chunks_.back().used + rounded > kChunkBytes)
-    chunks_.push_back({std::make_unique_for_overwrite<std::byte[]>(kChunkBytes), 0});
-  Chunk& chunk = chunks_.back();
+  std::vector<Chunk>& chunks = rest_->chunks;
+  if (chunks.empty() || chunks.back().used + rounded > kChunkBytes)
+    chunks.push_back({std::make_unique_for_overwrite<std::byte[]>(kChunkBytes), 0});
+  Chunk& chunk = chunks.back();
   void* const block = chunk.bytes.get() + chunk.used;
   chunk.used += rounded;
   return block;
@@ -44,21 +42,15 @@ void Arena::release_slowly(void* block, std::size_t rounded, std::size_t align) 
     return;
   }
   if (rounded > kSmallMax) return;  // a large block of the inline part: back with the arena
-  if (free_ == nullptr) free_.reset(new (std::nothrow) std::array<Free*, kSmallMax / kAlign + 1>{});
-  if (free_ == nullptr) return;  // no memory for the list: the block is lost until the arena goes
-  Free*& head = (*free_)[rounded / kAlign];
+  if (rest_ == nullptr) rest_.reset(new (std::nothrow) Rest);
+  if (rest_ == nullptr) return;  // no memory for the list: the block is lost until the arena goes
+  Free*& head = rest_->free[rounded / kAlign];
   head = new (block) Free{head};
-}
-
-void Arena::reset() noexcept {
-  inline_used_ = 0;
-  chunks_.clear();
-  free_.reset();
 }
 
 std::uint64_t ValueMap::next_key() noexcept {
   static constinit std::atomic<std::uint64_t> last{0};
-  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+  return Homes::key(last.fetch_add(1, std::memory_order_relaxed) + 1);
 }
 
 Cell* ValueMap::find_in_overflow(std::uint64_t key) const noexcept {
@@ -70,23 +62,20 @@ Cell* ValueMap::find_in_overflow(std::uint64_t key) const noexcept {
   }
 }
 
-Cell** ValueMap::place_of_cell(std::uint64_t key) noexcept {
-  const std::size_t home = key % kHomes;
-  if (home_keys_[home] == key) return &home_cells_[home];
+Cell* ValueMap::exchange(Cell* cell) noexcept {
+  const std::uint64_t key = cell->key;
+  if (Homes::at(homes_.keys, key) == key) {
+    Cell* const old = Homes::at(homes_.cells, key);
+    put_home(cell);
+    return old;
+  }
   if (overflow_ == nullptr) return nullptr;
   const std::size_t mask = overflow_->entries.size() - 1;
   for (std::size_t i = place_of(key, mask);; i = (i + 1) & mask) {
     Entry& entry = overflow_->entries[i];
-    if (entry.key == key) return &entry.cell;
+    if (entry.key == key) return std::exchange(entry.cell, cell);
     if (entry.key == 0) return nullptr;
   }
-}
-
-void ValueMap::add_entry(Cell* cell) {
-  const std::size_t home = cell->key % kHomes;
-  if (home_keys_[home] != 0) return add_to_overflow(cell);
-  home_keys_[home] = cell->key;
-  home_cells_[home] = cell;
 }
 
 void ValueMap::add_to_overflow(Cell* cell) {
@@ -128,19 +117,6 @@ void ValueMap::erase_from_overflow(std::uint64_t key) noexcept {
   --overflow_->used;
 }
 
-void ValueMap::link(Cell* cell) noexcept {
-  cell->older = newest_;
-  cell->newer = nullptr;
-  cell->round = round_;
-  (newest_ == nullptr ? oldest_ : newest_->newer) = cell;
-  newest_ = cell;
-}
-
-void ValueMap::insert(Cell* cell) {
-  add_entry(cell);
-  link(cell);
-}
-
 bool ValueMap::remove(std::uint64_t key) noexcept {
   Cell* const cell = find(key);
   if (cell == nullptr) return false;
@@ -149,24 +125,36 @@ bool ValueMap::remove(std::uint64_t key) noexcept {
 }
 
 void ValueMap::displace(Cell* old, Cell* cell) noexcept {
-  *place_of_cell(old->key) = cell;
+  exchange(cell);
   old->displaced = true;
   link(cell);
 }
 
 void ValueMap::restore(Cell* displaced) {
   displaced->displaced = false;
-  Cell** const place = place_of_cell(displaced->key);
-  if (place == nullptr) {
-    add_entry(displaced);
-    return;
+  if (Cell* const bound = exchange(displaced)) {
+    unlink(bound);
+    destroy(bound);
+  } else if (Homes::at(homes_.keys, displaced->key) == 0) {  // what was bound has been removed
+    put_home(displaced);
+  } else {
+    add_to_overflow(displaced);
   }
-  Cell* const bound = std::exchange(*place, displaced);
-  unlink(bound);
-  destroy(bound);
 }
 
-std::size_t ValueMap::clear() noexcept {
+std::size_t ValueMap::clear_values() noexcept {
+  // What has no destructor runs no user code, and need not be taken out one link after another.
+  while (newest_ != nullptr && newest_->ops->destroy == nullptr) {
+    Cell* const cell = newest_;
+    newest_ = cell->older;
+    if (!cell->displaced) erase_entry(cell->key);
+    arena_.release_at_end(cell, cell->ops->cell_bytes, cell->ops->cell_align);
+  }
+  if (newest_ == nullptr) {
+    oldest_ = nullptr;
+    return 0;
+  }
+  newest_->newer = nullptr;
   for (round_ = 1; round_ <= kRounds && newest_ != nullptr; ++round_) {
     for (;;) {
       // What the destructors of this round make stands at the new end and waits for the next.
@@ -179,7 +167,7 @@ std::size_t ValueMap::clear() noexcept {
     }
   }
   round_ = 0;
-  return abandon();
+  return newest_ == nullptr ? 0 : abandon();
 }
 
 std::size_t ValueMap::abandon() noexcept {

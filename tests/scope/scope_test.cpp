@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "carrel/scope/request_local.h"
+#include "carrel/scope/snapshot.h"
 
 namespace carrel {
 namespace {
@@ -72,6 +73,30 @@ TEST(Scope, KeepsTheTraceItWasGivenAndElseMakesOne) {
   EXPECT_NE(fresh.trace().trace_id, given.trace_id) << "an inner scope inherits nothing";
   EXPECT_EQ(fresh.trace(), fresh.trace());
   EXPECT_TRUE(TraceContext::parse(fresh.trace().to_string()));
+}
+
+// The system's clock is not read when a scope is opened: what is worked out later must agree with
+// it.
+TEST(Scope, KnowsItsAgeAsTheClockDoes) {
+  constexpr auto kTolerance = 5us;
+  const Clock& clock = SystemClock::get();
+  {
+    const Scope first;
+  }  // the first one measures the processor's counter
+  for (const auto open_for : {0ms, 2ms, 30ms}) {
+    const Clock::Steady before = clock.steady_now();
+    const Scope scope;
+    const Clock::Steady after = clock.steady_now();
+    while (clock.steady_now() < after + open_for) {
+    }
+    const Clock::Steady asked = clock.steady_now();
+    const std::chrono::nanoseconds age = scope.age();
+    const auto at_least = asked - after;
+    const auto at_most = clock.steady_now() - before;
+    EXPECT_GE(age, at_least - at_least / 500 - kTolerance);
+    EXPECT_LE(age, at_most + at_most / 500 + kTolerance);
+    EXPECT_EQ(scope.started(), scope.started()) << "worked out once";
+  }
 }
 
 TEST(ScopeName, IsCutAtAWholeCharacter) {
@@ -192,17 +217,33 @@ TEST(SuspendedScope, AnInnerScopeInADestroyedFrameDiesQuietly) {
   EXPECT_EQ(Scope::current(), &other);
 }
 
-TEST(SuspendedScopeDeathTest, TwoThreadsInsideAtATimeAreFound) {
+TEST(SuspendedScopeDeathTest, TwoThreadsInsideAtATimeAreFoundAtTheNextUse) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_DEATH(
-      {
-        const RequestLocal<int> count{"count"};
-        const auto scope = Scope::suspended({.name = "shared"});
-        const Scope::Entry entry(*scope);
-        std::thread([&] { const Scope::Entry again(*scope); }).join();
-        count.set(1);
-      },
-      "scope 'shared' was entered by another thread while this one was still using it");
+  using Use = void (*)(const RequestLocal<int>&);
+  const struct {
+    const char* name;
+    Use use;
+  } uses[] = {
+      {"get", [](const RequestLocal<int>& count) { EXPECT_EQ(count.get(), 1); }},
+      {"find", [](const RequestLocal<int>& count) { EXPECT_EQ(*count.find(), 1); }},
+      {"set", [](const RequestLocal<int>& count) { count.set(2); }},
+      {"bind", [](const RequestLocal<int>& count) { const auto bound = count.bind(2); }},
+      {"remove", [](const RequestLocal<int>& count) { count.remove(); }},
+      {"capture", [](const RequestLocal<int>&) { EXPECT_EQ(Snapshot::capture().size(), 1U); }},
+  };
+  for (const auto& use : uses) {
+    SCOPED_TRACE(use.name);
+    EXPECT_DEATH(
+        {
+          const RequestLocal<int> count{"count"};
+          const auto scope = Scope::suspended({.name = "shared"});
+          const Scope::Entry entry(*scope);
+          count.set(1);
+          std::thread([&] { const Scope::Entry again(*scope); }).join();
+          use.use(count);
+        },
+        "scope 'shared' was entered by another thread while this one was still using it");
+  }
 }
 
 TEST(BorrowedDeathTest, HoldingAReferenceAcrossASuspensionIsFound) {

@@ -49,6 +49,7 @@ struct Leftover {
   std::string variable;
   std::string type;
   std::size_t bytes = 0;                // as the value's owner last said; else sizeof
+  std::chrono::milliseconds age{};      // since the value was made, to 10 ms
   std::string task;                     // the name of the task's scope
   std::chrono::nanoseconds task_age{};  // from the start of the task to the audit
 };
@@ -97,15 +98,19 @@ class Boundary {
   // Where the thread's map stood when the task began; compares when it goes.
   class Audit {
    public:
-    Audit(Boundary& boundary, const ScopeOptions& options) noexcept;
+    Audit(Boundary& boundary, const ScopeOptions& options) noexcept
+        : boundary_(boundary), options_(options), mark_(local::mark_audit()) {}
     Audit(const Audit&) = delete;
     Audit& operator=(const Audit&) = delete;
     ~Audit();
 
    protected:
-    Clock::Steady started_;
+    void began(const Scope& scope) noexcept {
+      started_ticks_ = scope::Access::started_ticks(scope);
+    }
 
    private:
+    std::uint64_t started_ticks_ = 0;
     Boundary& boundary_;
     const ScopeOptions& options_;
     local::AuditMark mark_;
@@ -115,16 +120,16 @@ class Boundary {
    public:
     Passage(Boundary& boundary, const ScopeOptions& options)
         : Audit(boundary, options), scope_(options) {
-      started_ = scope_.started();
+      began(scope_);
     }
 
    private:
     Scope scope_;
   };
 
-  void audit(local::AuditMark mark, const ScopeName& task, std::chrono::nanoseconds age,
-             Clock::Steady now) noexcept;
-  void report(std::span<const Leftover> found, Clock::Steady now) noexcept;
+  void audit(local::AuditMark mark, const ScopeOptions& task,
+             std::chrono::nanoseconds age) noexcept;
+  void report(std::span<const Leftover> found, const Clock& clock) noexcept;
 
   BoundaryOptions options_;
   std::unique_ptr<Figures> figures_;

@@ -27,6 +27,8 @@ struct InspectedEntry {
   std::string type;
   std::size_t bytes = 0;        // sizeof, or what the owner said by publish_bytes()
   bool outlives_tasks = false;  // declared Lifetime::thread
+  // Since the value was made, to 10 ms; set() does not make it younger.
+  std::chrono::milliseconds age{};
 };
 
 struct InspectedThread {
@@ -46,12 +48,13 @@ struct Inspection {
   std::size_t abandoned = 0;                  // values whose destructor will never run
 };
 
-// `clock` is what the ages are measured with: the one that the scopes were opened with.
+// `clock` is what the scopes' ages are measured with: the one that they were opened with. The ages
+// of entries are always those of the system's clock.
 [[nodiscard]] Inspection inspect(const Clock& clock = SystemClock::get());
 
 // {"variables":2,"abandoned":0,"threads":[{"thread":1,"scope":"GET /orders","depth":1,
 //   "scope_age_us":12,"capacity":16,"used":1,"stale":0,"bytes":32,
-//   "entries":[{"variable":"cache","type":"...","bytes":32,"lifetime":"thread"}]}]}
+//   "entries":[{"variable":"cache","type":"...","bytes":32,"lifetime":"thread","age_ms":4}]}]}
 [[nodiscard]] std::string to_json(const Inspection& inspection);
 
 }  // namespace carrel

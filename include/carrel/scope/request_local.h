@@ -63,13 +63,28 @@ class Variable {
  public:
   explicit Variable(std::string name) : key_(ValueMap::next_key()), name_(std::move(name)) {}
 
+  [[nodiscard]] std::string_view name() const noexcept { return name_; }
+
  protected:
   class Initialising;
+  // This scope's value, if that can be told without asking anything: see Here.
+  [[nodiscard]] [[gnu::always_inline]] void* find_quickly() const noexcept {
+    return here.homes->find(key_);
+  }
+  // This scope's cell; nullptr if there is none, or no scope.
+  [[nodiscard]] Cell* find_slowly() const noexcept;
   // The scope to write to. Throws NoScope.
-  [[nodiscard]] Scope& require_scope() const;
+  [[nodiscard]] Scope& require_scope() const {
+    Scope* const scope = here.scope;
+    if (scope == nullptr) [[unlikely]]
+      throw_no_scope();
+    Access::check_thread(*scope);
+    return *scope;
+  }
+  [[noreturn]] void throw_no_scope() const;
   [[noreturn]] void throw_no_value() const;
 
-  std::uint64_t key_;
+  std::uint64_t key_;  // first: all that a hit reads of the variable
   std::string name_;
 };
 
@@ -90,18 +105,32 @@ class [[nodiscard]] Variable::Initialising {
 // The type-free part of a bind guard.
 class BindGuard {
  public:
-  BindGuard(Scope& scope, Cell* bound, std::string_view variable);
+  BindGuard(Scope& scope, Cell* bound, const Variable& variable)
+      : scope_(&scope), bound_(bound), variable_(&variable) {
+    if (Access::is_carried(scope)) [[unlikely]]
+      root_ = Access::root(scope);
+    if (!Access::values(scope).insert_quickly(bound)) [[unlikely]]
+      bind_slowly();
+  }
   BindGuard(const BindGuard&) = delete;
   BindGuard& operator=(const BindGuard&) = delete;
-  ~BindGuard();
+  ~BindGuard() {
+    // The usual case: this thread's own scope, with nothing before the bound value or in its place.
+    if (displaced_ != nullptr || here.scope != scope_ || Access::is_carried(*scope_) ||
+        !Access::values(*scope_).remove_quickly(key_, bound_)) [[unlikely]]
+      unbind_slowly();
+  }
 
  private:
+  void bind_slowly();
+  void unbind_slowly() noexcept;
+
   Scope* scope_;
+  Cell* bound_;  // perhaps gone by the end: only compared
+  std::uint64_t key_ = bound_->key;
+  Cell* displaced_ = nullptr;  // what was there before
+  const Variable* variable_;
   std::shared_ptr<Scope> root_;  // of a scope that coroutines carry: alive as long as the guard
-  std::string_view variable_;
-  std::uint64_t key_;
-  std::uint32_t depth_;
-  Cell* displaced_;
 };
 
 // The type-free part of a checked reference.
@@ -171,9 +200,9 @@ class RequestLocal : private scope::Variable {
 
   // The current scope's value; the initial value is made if there is none.
   [[nodiscard]] Reference get() const {
-    if (scope::Cell* const cell = find_cell()) [[likely]]
-      return Cell::value(*cell);
-    return make_initial();
+    if (void* const value = find_quickly()) [[likely]]
+      return *static_cast<Pointer>(value);
+    return get_slowly();
   }
 
   // As get(), for code with suspensions: see Borrowed.
@@ -184,16 +213,22 @@ class RequestLocal : private scope::Variable {
 
   // The current scope's value; nullptr if there is none, or no scope. Never makes one.
   [[nodiscard]] Pointer find() const noexcept {
-    scope::Cell* const cell = find_cell();
+    if (void* const value = find_quickly()) return static_cast<Pointer>(value);
+    scope::Cell* const cell = find_slowly();
     return cell == nullptr ? nullptr : &Cell::value(*cell);
   }
 
   // Changes the value in place, or makes it.
   void set(T value) const {
+    if constexpr (!Cell::kShared) {
+      if (void* const present = find_quickly())
+        return Cell::replace(*static_cast<T*>(present), std::move(value));
+    }
     Scope& scope = require_scope();
     scope::ValueMap& values = scope::Access::values(scope);
     if (scope::Cell* const cell = values.find(key_)) {
       Cell::assign(*cell, std::move(value));
+      values.value_has_moved(cell);
       return;
     }
     insert(values, Cell::make(values.arena(), key_, [&]() -> T { return std::move(value); }));
@@ -208,19 +243,15 @@ class RequestLocal : private scope::Variable {
     Scope& scope = require_scope();
     scope::ValueMap& values = scope::Access::values(scope);
     return Bind(scope, Cell::make(values.arena(), key_, [&]() -> T { return std::move(value); }),
-                name_);
+                *this);
   }
 
-  [[nodiscard]] std::string_view name() const noexcept { return name_; }
+  using Variable::name;
 
  private:
-  [[nodiscard]] scope::Cell* find_cell() const noexcept {
-    Scope* const scope = Scope::current();
-    if (scope == nullptr) return nullptr;
-#ifndef NDEBUG
-    scope::Access::check_thread(*scope);
-#endif
-    return scope::Access::values(*scope).find(key_);
+  [[gnu::noinline]] Reference get_slowly() const {
+    if (scope::Cell* const cell = find_slowly()) return Cell::value(*cell);
+    return make_initial();
   }
 
   static scope::Cell& insert(scope::ValueMap& values, scope::Cell* cell) {

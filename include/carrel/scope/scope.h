@@ -28,6 +28,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -47,8 +48,19 @@ class Snapshot;
 
 namespace scope {
 class Access;
-// The scope that this thread is in. Written only by the scope layer.
-extern constinit thread_local Scope* current;
+struct Captured;
+
+// Where this thread is. Written only by the scope layer.
+struct Here {
+  Scope* scope;  // the innermost that the thread is in
+  // Where a RequestLocal may look without asking anything: the places of a plain scope, which this
+  // thread alone can be in. Empty ones outside any scope, and in a scope that goes from thread to
+  // thread, where every use is checked first.
+  const Homes* homes;
+};
+// Initial-exec: two words of the static block, which a library loaded later still finds room for,
+// and no call for their address.
+extern constinit thread_local Here here [[gnu::tls_model("initial-exec")]];
 }  // namespace scope
 
 // What a scope is called in logs, audits and inspect(): a route, a kind of task. At most kLengthMax
@@ -96,7 +108,8 @@ class Scope : public std::enable_shared_from_this<Scope> {
   explicit Scope(const ScopeOptions& options = {});
   // The same, holding copies of the snapshot's values, and where `options` leaves them out its
   // name, its deadline and a child of its trace.
-  explicit Scope(const Snapshot& snapshot, const ScopeOptions& options = {});
+  explicit Scope(const Snapshot& snapshot, const ScopeOptions& options);
+  explicit Scope(const Snapshot& snapshot, const ScopeName& name = {});
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
   ~Scope();
@@ -107,10 +120,13 @@ class Scope : public std::enable_shared_from_this<Scope> {
                                                         const ScopeOptions& options = {});
 
   // The innermost scope that this thread is in; nullptr outside any.
-  [[nodiscard]] static Scope* current() noexcept { return scope::current; }
+  [[nodiscard]] static Scope* current() noexcept { return scope::here.scope; }
 
   [[nodiscard]] std::string_view name() const noexcept { return name_.view(); }
-  [[nodiscard]] Clock::Steady started() const noexcept { return started_; }
+  // When it was opened; worked out when first asked for, to a part in a thousand of its age.
+  [[nodiscard]] Clock::Steady started() const noexcept;
+  // How long ago that is.
+  [[nodiscard]] std::chrono::nanoseconds age() const noexcept;
   [[nodiscard]] std::optional<Clock::Steady> deadline() const noexcept { return deadline_; }
   [[nodiscard]] const Clock& clock() const noexcept { return *clock_; }
   // Whether the deadline has passed; false without one.
@@ -129,10 +145,12 @@ class Scope : public std::enable_shared_from_this<Scope> {
   enum class Kind : std::uint8_t { plain, suspended };
   enum class TraceState : std::uint8_t { none, parent, own };
 
+  Scope(Kind kind, const ScopeName& name, const Clock& clock);
   Scope(Kind kind, const ScopeOptions& options);
   Scope(Kind kind, const Snapshot& snapshot, const ScopeOptions& options);
+  void derive_from(const scope::Captured& captured);
   void open();
-  void close() noexcept;
+  void close_elsewhere() noexcept;
   void destroy_values() noexcept;
   [[nodiscard]] bool is_open_on_this_thread() const noexcept;
 
@@ -140,11 +158,13 @@ class Scope : public std::enable_shared_from_this<Scope> {
   scope::ValueMap values_;
   ScopeName name_;
   const Clock* clock_;
-  Clock::Steady started_;
+  std::uint64_t started_ticks_;
+  mutable std::optional<Clock::Steady> started_;
   std::optional<Clock::Steady> deadline_;
   mutable TraceContext trace_;
   mutable TraceState trace_state_ = TraceState::none;
   Kind kind_;
+  bool carried_;       // suspended, or opened within such a scope
   bool open_ = false;  // plain: entered
   std::uint32_t depth_ = 0;
   Scope* outer_ = nullptr;       // plain: the scope that was current before
@@ -201,6 +221,7 @@ class Access {
   static ValueMap& values(Scope& scope) noexcept { return scope.values_; }
   static const ValueMap& values(const Scope& scope) noexcept { return scope.values_; }
   static const ScopeName& name(const Scope& scope) noexcept { return scope.name_; }
+  static std::uint64_t started_ticks(const Scope& scope) noexcept { return scope.started_ticks_; }
   // Changes whenever the scope is entered: what was true before a suspension may not be any more.
   static std::uint64_t entries(const Scope& scope) noexcept;
   // Asserts that no other thread has entered the scope since this one did.
@@ -212,11 +233,10 @@ class Access {
     return is_carried(scope) ? root_of_carried(scope) : nullptr;
   }
 
- private:
   // Whether the scope may go from thread to thread.
-  static bool is_carried(const Scope& scope) noexcept {
-    return scope.kind_ == Scope::Kind::suspended || scope.root_ != nullptr;
-  }
+  static bool is_carried(const Scope& scope) noexcept { return scope.carried_; }
+
+ private:
   static void check_user(const Scope& scope) noexcept;
   static std::shared_ptr<Scope> root_of_carried(Scope& scope) noexcept;
 };

@@ -137,10 +137,11 @@ template <std::convertible_to<boost::asio::any_io_executor> Executor>
   return scope_executor(below, Scope::suspended(Snapshot::capture(), options));
 }
 
-// Has `executor` (a boost::asio::thread_pool's, a strand, ...) run `f` with this scope's context.
+// Has `executor` (a boost::asio::thread_pool, its executor, a strand, ...) run `f` with this
+// scope's context.
 template <class Executor, class F>
-void post_in_scope(const Executor& executor, F&& f) {
-  boost::asio::post(executor, Snapshot::capture().wrap(std::forward<F>(f)));
+void post_in_scope(Executor&& executor, F&& f) {
+  boost::asio::post(std::forward<Executor>(executor), Snapshot::capture().wrap(std::forward<F>(f)));
 }
 
 }  // namespace carrel

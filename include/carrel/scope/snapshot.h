@@ -34,6 +34,43 @@
 
 namespace carrel {
 
+namespace scope {
+
+// Copies of the cells that flow, oldest first.
+class CapturedValues {
+ public:
+  CapturedValues() noexcept {}  // written out, so that making one does not clear the arena first
+  CapturedValues(const CapturedValues&) = delete;
+  CapturedValues& operator=(const CapturedValues&) = delete;
+  ~CapturedValues();
+  void copy_from(const ValueMap& values);
+  void copy_to(ValueMap& values) const;
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+ private:
+  Cell* oldest_ = nullptr;
+  Cell* newest_ = nullptr;
+  std::size_t size_ = 0;
+  Arena arena_;
+};
+
+struct Captured {
+  explicit Captured(const Scope& scope)
+      : name(Access::name(scope)),
+        deadline(scope.deadline()),
+        trace(scope.trace()),
+        clock(&scope.clock()) {
+    values.copy_from(Access::values(scope));
+  }
+  ScopeName name;
+  std::optional<Clock::Steady> deadline;
+  TraceContext trace;
+  const Clock* clock;
+  CapturedValues values;
+};
+
+}  // namespace scope
+
 template <class F>
 class Wrapped;
 template <class F>
@@ -50,7 +87,7 @@ class Snapshot {
   // Calls `f` in a scope derived from the captured one, named `name` if one is given.
   template <std::invocable F>
   decltype(auto) run(F&& f, ScopeName name = {}) const {
-    const Scope scope(*this, {.name = name});
+    const Scope scope(*this, name);
     return std::invoke(std::forward<F>(f));
   }
 
@@ -74,33 +111,11 @@ class Snapshot {
  private:
   friend class Scope;
 
-  // Copies of the cells that flow, oldest first.
-  class Values {
-   public:
-    Values() noexcept {}
-    Values(const Values&) = delete;
-    Values& operator=(const Values&) = delete;
-    ~Values();
-    void copy_from(const scope::ValueMap& values);
-    void copy_to(scope::ValueMap& values) const;
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  // What its runs start with; the defaults where nothing was captured.
+  [[nodiscard]] const ScopeName& name() const noexcept;
+  [[nodiscard]] const Clock& clock() const noexcept;
 
-   private:
-    scope::Cell* oldest_ = nullptr;
-    scope::Cell* newest_ = nullptr;
-    std::size_t size_ = 0;
-    scope::Arena arena_;
-  };
-  struct Captured {
-    Captured() noexcept {}  // written out, so that making one does not clear the arena first
-    ScopeName name;
-    std::optional<Clock::Steady> deadline;
-    std::optional<TraceContext> trace;
-    const Clock* clock = nullptr;
-    Values values;
-  };
-
-  std::shared_ptr<const Captured> captured_;
+  std::shared_ptr<const scope::Captured> captured_;
 };
 
 // What Snapshot::wrap() returns.

@@ -64,9 +64,8 @@ class AgeFlag final : public spdlog::custom_flag_formatter {
   void format(const spdlog::details::log_msg&, const std::tm&, spdlog::memory_buf_t& to) override {
     const Scope* const scope = Scope::current();
     if (scope == nullptr) return append_field(to, "-");
-    const auto age = scope->clock().steady_now() - scope->started();
-    append_field(
-        to, std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(age).count()));
+    const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(scope->age());
+    append_field(to, std::to_string(age.count()));
   }
   [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
     return std::make_unique<AgeFlag>();

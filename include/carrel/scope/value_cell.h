@@ -36,16 +36,21 @@ struct ValueCell {
 
   struct Full : Cell {
     template <class Make>
-    Full(std::uint64_t own_key, Make& make_value) : Cell{&kOps, own_key}, stored(make_value()) {}
+    Full(std::uint64_t own_key, Make& make_value) : Cell{&kOps, own_key}, stored(make_value()) {
+      point_at_value();
+    }
+    void point_at_value() noexcept {
+      if constexpr (kShared) {
+        value = const_cast<void*>(static_cast<const void*>(stored.get()));
+      } else {
+        value = std::addressof(stored);
+      }
+    }
     Stored stored;
   };
 
   [[nodiscard]] static Reference value(Cell& cell) noexcept {
-    if constexpr (kShared) {
-      return *static_cast<Full&>(cell).stored;
-    } else {
-      return static_cast<Full&>(cell).stored;
-    }
+    return *static_cast<std::remove_reference_t<Reference>*>(cell.value);
   }
 
   // A new cell that holds what `make_value` returns.
@@ -60,10 +65,16 @@ struct ValueCell {
   }
 
   static void assign(Cell& cell, T&& value) {
-    Stored& stored = static_cast<Full&>(cell).stored;
+    Full& full = static_cast<Full&>(cell);
     if constexpr (kShared) {
-      stored = std::make_shared<T>(std::move(value));  // others keep the object they have
-    } else if constexpr (std::is_move_assignable_v<T>) {
+      full.stored = std::make_shared<T>(std::move(value));  // others keep the object they have
+      full.point_at_value();
+    } else {
+      replace(full.stored, std::move(value));
+    }
+  }
+  static void replace(T& stored, T&& value) {
+    if constexpr (std::is_move_assignable_v<T>) {
       stored = std::move(value);
     } else {
       static_assert(std::is_nothrow_move_constructible_v<T>,

@@ -15,7 +15,6 @@
 #include <cstring>
 #include <memory>
 #include <new>
-#include <utility>
 #include <vector>
 
 namespace carrel::scope {
@@ -37,6 +36,7 @@ struct alignas(std::max_align_t) Cell {
   std::uint64_t key;
   Cell* older = nullptr;
   Cell* newer = nullptr;
+  void* value = nullptr;         // behind this head, or what several scopes share
   std::uint32_t bind_depth = 0;  // how many bind guards of the variable were alive with this one
   std::uint8_t round = 0;        // the round of clear() that it was made in; 0 before
   bool displaced = false;        // a guard has put another value in its place for a while
@@ -45,10 +45,10 @@ struct alignas(std::max_align_t) Cell {
 // Small blocks of one scope. Freed blocks are used again by size; the rest goes with the arena.
 class Arena {
  public:
-  Arena() = default;
+  Arena() noexcept {}  // written out, so that making one does not clear the blocks first
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
-  ~Arena();
+  ~Arena() = default;
 
   [[nodiscard]] void* allocate(std::size_t bytes, std::size_t align) {
     const std::size_t rounded = round_up(bytes);
@@ -68,8 +68,12 @@ class Arena {
       release_slowly(block, rounded, align);
     }
   }
-  // Takes back everything at once; only when every block has been released.
-  void reset() noexcept;
+  // The same, but a small block is not used again: it goes with the arena.
+  void release_at_end(void* block, std::size_t bytes, std::size_t align) noexcept {
+    const std::size_t rounded = round_up(bytes);
+    if (!is_small(rounded, align)) [[unlikely]]
+      release_slowly(block, rounded, align);
+  }
 
  private:
   struct Free {
@@ -83,6 +87,13 @@ class Arena {
   static constexpr std::size_t kInlineBytes = 320;  // five small values
   static constexpr std::size_t kChunkBytes = 4096;
   static constexpr std::size_t kSmallMax = 256;  // larger blocks go straight to operator new
+
+  // What most scopes never need. Made at the first block that does not fit inside, or that is
+  // released out of order.
+  struct Rest {
+    std::vector<Chunk> chunks;
+    std::array<Free*, kSmallMax / kAlign + 1> free{};
+  };
 
   static constexpr std::size_t round_up(std::size_t bytes) noexcept {
     return (bytes + kAlign - 1) & ~(kAlign - 1);
@@ -98,8 +109,46 @@ class Arena {
 
   alignas(kAlign) std::array<std::byte, kInlineBytes> inline_;  // not initialised, on purpose
   std::uint32_t inline_used_ = 0;
-  std::vector<Chunk> chunks_;
-  std::unique_ptr<std::array<Free*, kSmallMax / kAlign + 1>> free_;  // made at the first release
+  std::unique_ptr<Rest> rest_;
+};
+
+// The places inside a map. Every key has one, its home, and its lowest byte says at which byte of
+// an array that is: so a hit is one addition, one comparison and one load away.
+struct Homes {
+  static constexpr std::size_t kCount = 16;
+
+  // The n-th key. Consecutive ones have different homes.
+  [[nodiscard]] static constexpr std::uint64_t key(std::uint64_t number) noexcept {
+    return number << 8 | (number % kCount) * sizeof(std::uint64_t);
+  }
+  [[nodiscard]] static constexpr std::uint64_t number(std::uint64_t key) noexcept {
+    return key >> 8;
+  }
+  // The key's element of one of the arrays.
+  template <class E>
+  [[nodiscard]] static E& at(std::array<E, kCount>& array, std::uint64_t key) noexcept {
+    return *reinterpret_cast<E*>(reinterpret_cast<std::byte*>(array.data()) +
+                                 static_cast<std::uint8_t>(key));
+  }
+  template <class E>
+  [[nodiscard]] static const E& at(const std::array<E, kCount>& array, std::uint64_t key) noexcept {
+    return *reinterpret_cast<const E*>(reinterpret_cast<const std::byte*>(array.data()) +
+                                       static_cast<std::uint8_t>(key));
+  }
+
+  // The key's value; nullptr if it is not at home.
+  [[nodiscard]] [[gnu::always_inline]] void* find(std::uint64_t key) const noexcept {
+    if (at(keys, key) != key) [[unlikely]]
+      return nullptr;
+    void* const value = at(values, key);
+    if (value == nullptr) __builtin_unreachable();  // so that callers need not ask again
+    return value;
+  }
+
+  // The arrays apart: only the keys need clearing when a scope is opened. 0: free.
+  std::array<std::uint64_t, kCount> keys;
+  std::array<void*, kCount> values;  // what the cells say
+  std::array<Cell*, kCount> cells;
 };
 
 class ValueMap {
@@ -107,8 +156,8 @@ class ValueMap {
   ValueMap() noexcept {
     // In two halves, which gcc clears with plain stores: for the whole it takes `rep stos`, which
     // costs more, and once more at the first key that is read back from it.
-    std::memset(home_keys_.data(), 0, sizeof(home_keys_) / 2);
-    std::memset(home_keys_.data() + kHomes / 2, 0, sizeof(home_keys_) / 2);
+    std::memset(homes_.keys.data(), 0, sizeof(homes_.keys) / 2);
+    std::memset(homes_.keys.data() + Homes::kCount / 2, 0, sizeof(homes_.keys) / 2);
   }
   ValueMap(const ValueMap&) = delete;
   ValueMap& operator=(const ValueMap&) = delete;
@@ -117,14 +166,42 @@ class ValueMap {
   // A key for a new variable.
   [[nodiscard]] static std::uint64_t next_key() noexcept;
 
+  [[nodiscard]] const Homes& homes() const noexcept { return homes_; }
+
   [[nodiscard]] Cell* find(std::uint64_t key) const noexcept {
-    const std::size_t home = key % kHomes;
-    if (home_keys_[home] == key) [[likely]]
-      return home_cells_[home];
+    if (Homes::at(homes_.keys, key) == key) [[likely]]
+      return Homes::at(homes_.cells, key);
     return overflow_ == nullptr ? nullptr : find_in_overflow(key);
   }
   // Makes `cell`, which is not yet in the map and whose key is not either, the key's value.
-  void insert(Cell* cell);
+  void insert(Cell* cell) {
+    if (Homes::at(homes_.keys, cell->key) == 0) [[likely]] {
+      put_home(cell);
+    } else {
+      add_to_overflow(cell);
+    }
+    link(cell);
+  }
+  // What bind and unbind do, if it can be seen at once that nothing stands in the way: no value of
+  // the key, and room for one; the cell is still the key's, and the newest.
+  [[nodiscard]] bool insert_quickly(Cell* cell) noexcept {
+    if (Homes::at(homes_.keys, cell->key) != 0 || overflow_ != nullptr) [[unlikely]]
+      return false;
+    cell->bind_depth = 1;
+    put_home(cell);
+    link(cell);
+    return true;
+  }
+  [[nodiscard]] bool remove_quickly(std::uint64_t key, Cell* cell) noexcept {
+    if (newest_ != cell || Homes::at(homes_.keys, key) != key ||
+        Homes::at(homes_.cells, key) != cell) [[unlikely]]
+      return false;
+    Homes::at(homes_.keys, key) = 0;
+    newest_ = cell->older;
+    (newest_ == nullptr ? oldest_ : newest_->newer) = nullptr;
+    destroy(cell);
+    return true;
+  }
   // Destroys a cell that could not be inserted.
   void discard(Cell* cell) noexcept { destroy(cell); }
   // Takes the key's value out of the map and destroys it. False when there is none.
@@ -135,6 +212,11 @@ class ValueMap {
     unlink(cell);
     destroy(cell);  // last: it runs user code, which may come back here
   }
+  // After a cell of the map has got another `value`.
+  void value_has_moved(Cell* cell) noexcept {
+    if (Homes::at(homes_.keys, cell->key) == cell->key)
+      Homes::at(homes_.values, cell->key) = cell->value;
+  }
   // Makes `cell` the key's value in place of `old`, which stays, out of sight, until restore().
   void displace(Cell* old, Cell* cell) noexcept;
   // Brings back a displaced cell; what stands in its place is destroyed.
@@ -142,7 +224,7 @@ class ValueMap {
 
   // Destroys every value, newest first, and what destructors put meanwhile, in at most kRounds
   // rounds. Returns how many values had to be abandoned undestroyed after that.
-  std::size_t clear() noexcept;
+  std::size_t clear() noexcept { return newest_ == nullptr ? 0 : clear_values(); }
 
   [[nodiscard]] bool empty() const noexcept { return newest_ == nullptr; }
   [[nodiscard]] const Cell* oldest() const noexcept { return oldest_; }
@@ -159,23 +241,32 @@ class ValueMap {
     std::vector<Entry> entries;  // open addressing, linear probing, a power of two
     std::size_t used = 0;
   };
-  static constexpr std::size_t kHomes = 16;
 
   [[nodiscard]] Cell* find_in_overflow(std::uint64_t key) const noexcept;
-  // Where the key's cell stands; null if it has none.
-  [[nodiscard]] Cell** place_of_cell(std::uint64_t key) noexcept;
-  void add_entry(Cell* cell);
+  // Makes `cell` the key's cell in place of another one. Returns that; null, and does nothing, if
+  // the key has none.
+  Cell* exchange(Cell* cell) noexcept;
+  void put_home(Cell* cell) noexcept {
+    Homes::at(homes_.keys, cell->key) = cell->key;
+    Homes::at(homes_.values, cell->key) = cell->value;
+    Homes::at(homes_.cells, cell->key) = cell;
+  }
   void add_to_overflow(Cell* cell);
   void erase_entry(std::uint64_t key) noexcept {
-    const std::size_t home = key % kHomes;
-    if (home_keys_[home] == key) [[likely]] {
-      home_keys_[home] = 0;
+    if (Homes::at(homes_.keys, key) == key) [[likely]] {
+      Homes::at(homes_.keys, key) = 0;
     } else {
       erase_from_overflow(key);
     }
   }
   void erase_from_overflow(std::uint64_t key) noexcept;
-  void link(Cell* cell) noexcept;
+  void link(Cell* cell) noexcept {
+    cell->older = newest_;
+    cell->newer = nullptr;
+    cell->round = round_;
+    (newest_ == nullptr ? oldest_ : newest_->newer) = cell;
+    newest_ = cell;
+  }
   void unlink(Cell* cell) noexcept {
     (cell->older == nullptr ? oldest_ : cell->older->newer) = cell->newer;
     (cell->newer == nullptr ? newest_ : cell->newer->older) = cell->older;
@@ -185,11 +276,10 @@ class ValueMap {
     if (ops.destroy != nullptr) ops.destroy(*cell);
     arena_.release(cell, ops.cell_bytes, ops.cell_align);
   }
+  std::size_t clear_values() noexcept;
   std::size_t abandon() noexcept;
 
-  // Keys and cells apart: only the keys need clearing when a scope is opened.
-  std::array<std::uint64_t, kHomes> home_keys_;
-  std::array<Cell*, kHomes> home_cells_;
+  Homes homes_;
   std::unique_ptr<Overflow> overflow_;
   Cell* oldest_ = nullptr;
   Cell* newest_ = nullptr;

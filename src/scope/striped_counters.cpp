@@ -1,0 +1,61 @@
+#include "scope/striped_counters.h"
+
+#include <bit>
+
+namespace carrel::scope {
+namespace {
+
+// A bit for each owned stripe that a thread has.
+constinit std::atomic<std::uint32_t> taken{0};
+static_assert(Stripe::kOwned == 32);
+
+// A free one; kOwned if there is none.
+std::uint32_t take_owned() noexcept {
+  std::uint32_t now = taken.load(std::memory_order_relaxed);
+  while (now != ~std::uint32_t{0}) {
+    const auto free = static_cast<std::uint32_t>(std::countr_one(now));
+    // Acquire: what the last owner counted is counted on from.
+    if (taken.compare_exchange_weak(now, now | (std::uint32_t{1} << free),
+                                    std::memory_order_acquire, std::memory_order_relaxed))
+      return free;
+  }
+  return Stripe::kOwned;
+}
+
+std::uint32_t next_shared() noexcept {
+  static constinit std::atomic<std::uint32_t> last{0};
+  return Stripe::kOwned + last.fetch_add(1, std::memory_order_relaxed) % Stripe::kShared;
+}
+
+}  // namespace
+
+constinit thread_local std::uint32_t Stripe::own_ [[gnu::tls_model("initial-exec")]] = kNone;
+
+// Gives an owned stripe back when the thread ends; what other destructors of the thread count after
+// that goes to a shared one.
+class Stripe::Lease {
+ public:
+  explicit Lease(std::uint32_t stripe) noexcept : stripe_(stripe) {}
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  ~Lease() {
+    own_ = next_shared();
+    // Release: see take_owned().
+    taken.fetch_and(~(std::uint32_t{1} << stripe_), std::memory_order_release);
+  }
+
+ private:
+  std::uint32_t stripe_;
+};
+
+void Stripe::choose() noexcept {
+  const std::uint32_t owned = take_owned();
+  if (owned == kOwned) {
+    own_ = next_shared();
+    return;
+  }
+  static thread_local const Lease lease(owned);
+  own_ = owned;
+}
+
+}  // namespace carrel::scope

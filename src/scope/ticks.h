@@ -1,0 +1,48 @@
+// Ticks: what the time of a scope is measured in, at a third of what reading the clock costs.
+//
+// Of the system's clock they are those of the processor's time-stamp counter, if the kernel takes
+// its own steady time from it: then it runs at one rate, and together on all processors. Where it
+// does not, and of every other Clock, they are nanoseconds. Each task reads them twice, and nothing
+// else in opening and closing a scope takes as long. docs/adr/0008-scopes-count-ticks.md
+//
+//   const std::uint64_t began = ticks_now(clock);
+//   work();
+//   const std::chrono::nanoseconds took = ticks_between(began, ticks_now(clock), clock);
+//
+// Threads: from any. Errors: none. The first use of the system's clock takes 50 us, to measure the
+// counter's rate; a duration is right to a part in a thousand, or 100 ns.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#ifdef __x86_64__
+#include <x86intrin.h>
+#endif
+
+#include "carrel/base/clock.h"
+
+namespace carrel::scope {
+
+// Asks the kernel, and measures the counter's rate. Once, for is_counter_trusted().
+[[nodiscard]] bool examine_counter() noexcept;
+
+// Whether the system's steady clock is counted by the processor's counter.
+[[nodiscard]] inline bool is_counter_trusted() noexcept {
+  static const bool trusted = examine_counter();
+  return trusted;
+}
+
+[[nodiscard]] inline std::uint64_t ticks_now(const Clock& clock) noexcept {
+#ifdef __x86_64__
+  // The cheap unordered reading: what the processor moves past it takes some nanoseconds.
+  if (&clock == &SystemClock::get() && is_counter_trusted()) [[likely]]
+    return __rdtsc();
+#endif
+  return static_cast<std::uint64_t>(clock.steady_now().time_since_epoch().count());
+}
+
+// Both of `clock`; zero if `end` is before `begin`.
+[[nodiscard]] std::chrono::nanoseconds ticks_between(std::uint64_t begin, std::uint64_t end,
+                                                     const Clock& clock) noexcept;
+
+}  // namespace carrel::scope
