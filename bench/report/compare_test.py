@@ -61,6 +61,7 @@ class Goals(unittest.TestCase):
     def test_each_case_has_its_verdict(self):
         ratio = Goal("", "A", at_most=2.0, over=("B",))
         peers = Goal("", "A", at_most=1.0, over=("B", "C"))
+        beyond = Goal("", "A", at_most=10, less="B")
         for goal, figures, expected in (
                 (Goal("", "A", at_most=20), {"A": 20.0}, Verdict.MET),
                 (Goal("", "A", at_most=20), {"A": 20.1}, Verdict.MISSED),
@@ -69,6 +70,9 @@ class Goals(unittest.TestCase):
                 (ratio, {"A": 5.0, "B": 2.0}, Verdict.MISSED),
                 (ratio, {"A": 5.0}, Verdict.UNKNOWN),
                 (peers, {"A": 1.5, "B": 2.0, "C": 1.0}, Verdict.MISSED),
+                (beyond, {"A": 30.0, "B": 20.0}, Verdict.MET),
+                (beyond, {"A": 31.0, "B": 20.0}, Verdict.MISSED),
+                (beyond, {"A": 1.0}, Verdict.UNKNOWN),
                 (peers, {"A": 1.5, "B": 2.0}, Verdict.MET)):
             with self.subTest(figures=figures, at_most=goal.at_most):
                 self.assertEqual(goal.verdict(figures), expected)

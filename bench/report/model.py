@@ -50,7 +50,7 @@ class Verdict(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-    """`figure` is at most `at_most`; with `over`, the quotient of both is.
+    """`figure` is at most `at_most`; with `over` the quotient is, with `less` the difference.
 
     `over` may hold several names: the smallest of those that were measured counts.
     """
@@ -59,10 +59,14 @@ class Goal:
     at_most: float
     over: tuple = ()
     unit: str = "ns"
+    less: str = ""
 
     def measured(self, figures):
         """The number that is held against at_most, or None."""
         value = figures.get(self.figure)
+        if value is not None and self.less:
+            subtrahend = figures.get(self.less)
+            return None if subtrahend is None else value - subtrahend
         if value is None or not self.over:
             return value
         divisors = [figures[name] for name in self.over if figures.get(name)]
