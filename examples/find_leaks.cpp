@@ -12,6 +12,7 @@
 #include "carrel/scope/boundary.h"
 #include "carrel/scope/inspect.h"
 #include "carrel/scope/metrics.h"
+#include "carrel/scope/request_local.h"
 #include "carrel/scope/snapshot.h"
 
 namespace {
@@ -27,10 +28,14 @@ class Server {
       boundary_.run({.name = name}, task);
     });
   }
-  // For work that goes on after the answer: it takes the request's context along.
+  // For work that goes on after the answer: it takes the request's context along, and is audited
+  // like any task.
   template <class F>
   void later(F task) {
-    boost::asio::post(pool_, carrel::Snapshot::capture().wrap(std::move(task)));
+    boost::asio::post(pool_,
+                      [this, task = carrel::Snapshot::capture().wrap(std::move(task))]() mutable {
+                        boundary_.run({.name = "later"}, task);
+                      });
   }
 
   void stop() { pool_.join(); }
@@ -58,6 +63,12 @@ int main() {
                  }});
   server.handle("GET /good", [&] { buffer.get().resize(4096); });
   server.handle("GET /bad", [&] { tenant.set("acme"); });  // never removed
+  const carrel::RequestLocal<std::string> caller{"caller"};
+  std::string mailed_to;
+  server.handle("POST /mail", [&] {
+    caller.set("alice");
+    server.later([&] { mailed_to = caller.get(); });
+  });
   server.stop();
 
   for (const std::string& line : found) std::cout << line << '\n';  // GET /bad left tenant
@@ -66,5 +77,7 @@ int main() {
   carrel::collect(server.boundary(), "server", metrics);
   std::cout << std::move(metrics).take();
   std::cout << carrel::to_json(carrel::inspect()) << '\n';
-  return found == std::vector<std::string>{"GET /bad left tenant"} ? EXIT_SUCCESS : EXIT_FAILURE;
+  const bool as_told =
+      found == std::vector<std::string>{"GET /bad left tenant"} && mailed_to == "alice";
+  return as_told ? EXIT_SUCCESS : EXIT_FAILURE;
 }

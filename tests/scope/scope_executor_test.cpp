@@ -2,10 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -19,6 +17,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -26,6 +25,7 @@
 #include <vector>
 
 #include "carrel/scope/request_local.h"
+#include "scope/suspensions.h"
 
 namespace carrel {
 namespace {
@@ -38,19 +38,6 @@ using namespace asio::experimental::awaitable_operators;
 
 static_assert(asio::execution::is_executor<scope_executor>::value);
 static_assert(std::convertible_to<scope_executor, asio::any_io_executor>);
-
-// Suspends, and is resumed by whichever thread is free.
-awaitable<void> hop() {
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  timer.expires_at(asio::steady_timer::time_point::min());
-  co_await timer.async_wait(use_awaitable);
-}
-
-awaitable<void> for_ever() {
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  timer.expires_at(asio::steady_timer::time_point::max());
-  co_await timer.async_wait(use_awaitable);
-}
 
 TEST(ScopeExecutor, ACoroutineKeepsItsScopeOnWhateverThreadItIsResumed) {
   const RequestLocal<std::string> tenant{"tenant"};
@@ -229,58 +216,23 @@ TEST(ScopeExecutor, ACoroutineThatThrowsPassesItOnAndClosesItsScope) {
   EXPECT_EQ(value.use_count(), 1);
 }
 
-TEST(ScopeExecutor, BindExecutorElsewhereLosesTheScopeUntilTheNextCoAwait) {
+// The same on a pool whose threads end while a frame is suspended in nested scopes.
+TEST(PostInScope, AFunctionOnSomebodyElsesPoolHasTheContextOfWhoeverPostedIt) {
   const RequestLocal<int> number{"number"};
-  asio::thread_pool own(1);
-  asio::thread_pool elsewhere(1);
-  const auto serve = [&]() -> awaitable<void> {
-    number.set(1);
-    asio::steady_timer timer(own);
-    timer.expires_at(asio::steady_timer::time_point::min());
-    co_await timer.async_wait(asio::bind_executor(elsewhere.get_executor(), use_awaitable));
-    EXPECT_EQ(Scope::current(), nullptr) << "resumed past the scope's executor";
-    EXPECT_EQ(number.find(), nullptr);
-    co_await hop();
-    EXPECT_EQ(number.get(), 1);
-  };
-  asio::co_spawn(scope_executor(own.get_executor(), ScopeOptions{}), serve, use_future).get();
-}
-
-TEST(ScopeExecutor, FramesThatAreDestroyedAtShutdownFindNoScope) {
-  struct AsksAtTheEnd {
-    const RequestLocal<std::string>& tenant;
-    int& ended;
-    ~AsksAtTheEnd() {
-      if (const std::string* const value = tenant.find()) {
-        EXPECT_EQ(*value, "acme");
-      }
-      ++ended;
-    }
-  };
-  const RequestLocal<std::string> tenant{"tenant"};
-  const RequestLocal<std::shared_ptr<int>> held{"held"};
-  const auto value = std::make_shared<int>(1);
-  int ended = 0;
+  std::promise<int> seen;
+  asio::thread_pool pool(1);
   {
-    asio::io_context context;
-    asio::co_spawn(
-        scope_executor(context.get_executor(), {.name = "outer"}),
-        [&]() -> awaitable<void> {
-          tenant.set("acme");
-          held.set(value);
-          const AsksAtTheEnd asks{tenant, ended};
-          const auto bound = tenant.bind("acme");
-          Scope inner({.name = "inner"});
-          held.set(value);
-          co_await for_ever();
-        },
-        asio::detached);
-    context.poll();
-    EXPECT_EQ(value.use_count(), 3);
+    const Scope scope({.name = "request"});
+    number.set(7);
+    post_in_scope(pool, [&] {
+      EXPECT_EQ(Scope::current()->name(), "request");
+      number.get() += 1;
+      seen.set_value(number.get());
+    });
+    EXPECT_EQ(seen.get_future().get(), 8);
+    EXPECT_EQ(number.get(), 7);
   }
-  EXPECT_EQ(ended, 1);
-  EXPECT_EQ(value.use_count(), 1) << "the scopes closed with the frame";
-  EXPECT_EQ(Scope::current(), nullptr);
+  pool.join();
 }
 
 TEST(ScopeExecutor, ATimerThatOutlivesItsRequestHoldsOnlyWhatItTook) {
