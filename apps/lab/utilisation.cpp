@@ -25,7 +25,6 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr double kGainMin = 3;          // requests a second, borrowed over held
 constexpr double kIdleOfHeldMin = 0.6;  // four fifths, and room for a busy machine
 constexpr double kIdleOfBorrowedMax = 0.3;
 constexpr int kStatements = 2;  // of a request
@@ -301,9 +300,9 @@ Report run_utilisation(const UtilisationOptions& options, const Context& context
   };
   report.findings = {
       {"requests a second, borrowed while used over held", rate / held.busiest.per_second(),
-       Relation::at_least, kGainMin},
+       Relation::at_least, options.gain_min},
       {"requests a second, borrowed while used over connected for each",
-       rate / connecting.busiest.per_second(), Relation::at_least, kGainMin},
+       rate / connecting.busiest.per_second(), Relation::at_least, options.gain_min},
       {"threads never served, bound to the thread", starved(thread_bound), Relation::more_than, 0},
       {"threads never served, borrowed while used", starved(remedied), Relation::exactly, 0},
       {"idle while on loan, held for the whole request", 100 * held.idle_share(),

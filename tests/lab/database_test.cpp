@@ -78,7 +78,8 @@ TEST(LabOnPostgres, SplitIsShownAndItsRemedyToo) {
 }
 
 TEST(LabOnPostgres, UtilisationIsShownAndItsRemedyToo) {
-  const Report report = run_utilisation({.threads = {48}}, {.postgres = server_url()});
+  const Report report =
+      run_utilisation({.threads = {48}, .gain_min = 1.5}, {.postgres = server_url()});
   EXPECT_TRUE(report.supported()) << to_text(report);
 }
 
