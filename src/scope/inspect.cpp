@@ -40,7 +40,7 @@ Inspection inspect(const Clock& clock) {
   for (const scope::LabelCopy& label : scope::read_labels()) {
     if (label.depth == 0) continue;
     auto thread = std::ranges::find(inspection.threads, label.thread, &InspectedThread::number);
-    // A thread that has never held a value of its own is known by its scope alone.
+    // A thread that holds no value of its own is known by its scope alone.
     if (label.thread == 0 || thread == inspection.threads.end())
       thread = inspection.threads.insert(inspection.threads.end(), {.number = label.thread});
     thread->scope = label.name.view();

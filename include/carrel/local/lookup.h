@@ -20,6 +20,10 @@
 // is not position-independent, or is so for a program (-fPIE), and the library is static, which its
 // CMake target and its pkg-config file say by CARREL_LOCAL_STATIC. Everywhere else, in a plug-in
 // for instance, the same is written in C++.
+//
+// A program that finds the block in a shared library which has the static library in it does not
+// link then (R_X86_64_TPOFF32), and `-masm=intel` does not assemble the statements. Compile such a
+// program with CARREL_LOCAL_DYNAMIC: it gets the C++ form.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +31,8 @@
 #include "carrel/local/key.h"
 #include "carrel/local/thread_block.h"
 
-#if defined(CARREL_LOCAL_STATIC) && defined(__x86_64__) && defined(__LP64__) && \
-    defined(__ELF__) && (defined(__PIE__) || !defined(__PIC__))
+#if defined(CARREL_LOCAL_STATIC) && !defined(CARREL_LOCAL_DYNAMIC) && defined(__x86_64__) && \
+    defined(__LP64__) && defined(__ELF__) && (defined(__PIE__) || !defined(__PIC__))
 #define CARREL_LOCAL_OFFSET_IS_CONSTANT 1
 #endif
 

@@ -3,8 +3,8 @@
 // Two levels. The first is sixteen direct-mapped entries inside the map itself, and the thread's
 // map lies in its thread-local block, so that a hit costs one thread-pointer-relative comparison
 // and one load. What finds its place there taken goes to a table on the heap: open addressing with
-// linear probing, a power of two from 16, grown past two thirds, halved below an eighth, and gone
-// when empty. Removing repairs the probe run (no tombstones).
+// linear probing, a power of two from 16, grown past two thirds, halved below an eighth, gone with
+// the thread. Removing repairs the probe run (no tombstones).
 //
 // The insertion log keeps the keys in the order of first initialisation. Teardown walks it
 // backwards; its tail since a task began is what the audit looks at.

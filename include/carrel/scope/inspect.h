@@ -32,7 +32,7 @@ struct InspectedEntry {
 };
 
 struct InspectedThread {
-  std::uint64_t number = 0;  // Carrel's own, never given twice; 0: it has never held a value
+  std::uint64_t number = 0;  // Carrel's own, never given twice
   std::string scope = {};    // the innermost scope that it is in; empty outside any
   std::uint32_t depth = 0;   // how many scopes it is in
   std::chrono::nanoseconds scope_age{};

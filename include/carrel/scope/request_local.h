@@ -25,8 +25,8 @@
 // closes. Errors: outside any scope get, set, remove and bind throw NoScope, which names the
 // variable; find() never throws. get() of a variable without an initial value throws Error
 // "no_value". An initialiser that throws leaves everything as it was; one that reads its own
-// variable gets Error "recursive_initial"; if it sets its own variable, what it returns replaces
-// that.
+// variable gets Error "recursive_initialiser"; if it sets its own variable, what it set stays, and
+// what it returns is dropped.
 #pragma once
 
 #include <concepts>
