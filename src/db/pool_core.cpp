@@ -79,7 +79,11 @@ Clock::Steady Pool::Core::deadline_of(const BorrowOptions& options) const noexce
 
 db::Slot& Pool::Core::take_another(std::uint32_t lane, const BorrowOptions& options) {
   db::Slot* idle = lanes_[lane]->try_take_any();
-  return idle != nullptr ? *idle : acquire(lane, options);
+  return remembered(idle != nullptr ? *idle : acquire(lane, options), lane);
+}
+
+db::Slot& Pool::Core::remembered(db::Slot& slot, std::uint32_t lane) const noexcept {
+  return *(LastSlots::of(id_ + lane) = &slot);
 }
 
 db::Slot& Pool::Core::acquire(std::uint32_t lane_index, const BorrowOptions& options) {
@@ -103,7 +107,7 @@ db::Slot& Pool::Core::proven(db::Slot& slot, std::uint32_t lane, const BorrowOpt
     retire(*candidate, Closed::invalid);
     candidate = &acquire(lane, options);
   }
-  return *candidate;
+  return remembered(*candidate, lane);
 }
 
 void Pool::Core::throw_not_granted(const db::Acquired& acquired) {

@@ -47,6 +47,9 @@ class Pool::Core final : private db::GroupMember {
     return access == Access::read_only && lanes_.size() > 1 ? 1 : 0;
   }
   [[nodiscard]] Clock::Steady deadline_of(const BorrowOptions& options) const noexcept;
+  // What this thread shall try first next time. Only once no code of drivers and labels comes any
+  // more: it may borrow on this thread too, from pools whose numbers clash with this one's.
+  [[nodiscard]] db::Slot& remembered(db::Slot& slot, std::uint32_t lane) const noexcept;
   // Any but the thread's own last: an idle one, or one that is waited for. Throws.
   [[nodiscard]] db::Slot& take_another(std::uint32_t lane, const BorrowOptions& options);
   [[nodiscard]] db::Slot& acquire(std::uint32_t lane, const BorrowOptions& options);
@@ -118,17 +121,16 @@ class LastSlots {
   static inline constinit thread_local std::array<Entry, kEntries> entries_{};
 };
 
-// The two below are inline, and their rare branches are not: together some fifty instructions.
+// The two below are inline, and their rare branches are not: together some fifty instructions. The
+// rare branches of borrow() remember the slot by themselves.
 
 inline Pool::Lease Pool::Core::borrow(const BorrowOptions& options) {
   const auto lane = lane_for(options.access);
-  auto& last = LastSlots::of(id_ + lane);
-  db::Slot* slot = last;
+  db::Slot* slot = LastSlots::of(id_ + lane);
   if (slot == nullptr || !db::Lane::try_take(*slot)) [[unlikely]]
     slot = &take_another(lane, options);
   if (traits_.remote && has_idled(*slot)) [[unlikely]]
     slot = &proven(*slot, lane, options);
-  last = slot;
 
   if (options.stays_on_thread) {
     auto& holder = db::Holder::of_this_thread();

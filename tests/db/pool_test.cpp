@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
+#include <string_view>
 #include <thread>
 
 #include "db/pool_verbs.h"
@@ -23,6 +25,64 @@ TEST(Pool, LendsTheConnectionThatThisThreadUsedLast) {
 
   EXPECT_EQ(number_of(pool.borrow()), last);
   EXPECT_EQ(pool.stats().created, 2U);
+}
+
+// More other pools than a thread remembers: some clash with the pool in what the thread remembers.
+class PoolWhoseDriverBorrows : public testing::Test {
+ protected:
+  static constexpr int kOthers = 16;
+
+  PoolWhoseDriverBorrows() {
+    for (int i = 0; i < kOthers; ++i) others_.emplace_back(options(1), other_driver_);
+  }
+  void borrow_from_all_others() {
+    for (auto& other : others_) static_cast<void>(other.borrow());
+  }
+  // Whether each pool lends its own. Last first: one that was used earlier forgets what clashes.
+  void expect_nothing_mixed_up() {
+    for (auto other = others_.rbegin(); other != others_.rend(); ++other) {
+      const auto lease = other->borrow();
+      EXPECT_EQ(other->stats().active, 1U);
+      EXPECT_EQ(pool_.stats().active, 0U);
+    }
+  }
+
+  StubDriver driver_;
+  StubDriver other_driver_;
+  ManualClock clock_;
+  Pool pool_{[this] {
+               auto own = options(1);
+               own.connect_at_start = false;
+               own.clock = &clock_;
+               own.label = [this] {
+                 borrow_from_all_others();
+                 return std::string_view("a borrower");
+               };
+               return own;
+             }(),
+             driver_};
+  std::deque<Pool> others_;
+};
+
+TEST_F(PoolWhoseDriverBorrows, WhileConnectingGetsNothingMixedUp) {
+  driver_.at(StubPoint::connect, [this] { borrow_from_all_others(); });
+  pool_.borrow().release();
+  expect_nothing_mixed_up();
+}
+
+TEST_F(PoolWhoseDriverBorrows, WhileTheBorrowerIsNamedGetsNothingMixedUp) {
+  Pool held(options(1), other_driver_);
+  const auto lease = held.borrow({.stays_on_thread = true});  // only holders are asked for a name
+  pool_.borrow({.stays_on_thread = true}).release();
+  expect_nothing_mixed_up();
+}
+
+TEST_F(PoolWhoseDriverBorrows, WhileValidatingGetsNothingMixedUp) {
+  pool_.borrow().release();
+  clock_.advance(std::chrono::minutes(1));
+  driver_.at(StubPoint::validate, [this] { borrow_from_all_others(); });
+  pool_.borrow().release();
+  expect_nothing_mixed_up();
 }
 
 TEST(Pool, ConnectsAtTheStartSoThatFaultsShowThere) {
