@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <latch>
 #include <thread>
+#include <vector>
 
 #include "carrel/db/pool.h"
 #include "db/stub_driver.h"
@@ -135,6 +137,64 @@ TEST(HoldAndWait, ManyThreadsThatNestNeverHangAndNeverRefuseWithoutNeed) {
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(done, kThreads * kRounds);
   EXPECT_EQ(outer.stats().active + inner.stats().active, 0U);
+}
+
+// `watcher` wants a connection of `hub`. Its holders wait: one for `long_line`, whose many slots take
+// a while to look at, the other for a pool that lives only as long as the wait. For sanitizers.
+TEST(HoldAndWait, APoolMayEndWhileOthersLookAtItsWaiters) {
+  constexpr std::size_t kLong = 1'000;
+  constexpr int kShortLives = 300;
+  StubDriver driver;
+  Pool watched_from(named("watched from", 1), driver);
+  Pool hub(named("hub", 2), driver);
+  Pool long_line(named("long line", kLong), driver);
+  Pool gate(named("gate", 1), driver);
+  auto closed_gate = gate.borrow();  // by nobody in particular
+  std::latch all_hold(3);
+  std::atomic<bool> done{false};
+
+  std::thread holds_long_line([&] {
+    std::vector<Pool::Lease> leases;
+    for (std::size_t i = 0; i < kLong; ++i) leases.push_back(long_line.borrow(kOnThread));
+    all_hold.count_down();
+    static_cast<void>(gate.borrow(kOnThread));
+  });
+  std::thread waits_for_long_line([&] {
+    const auto lease = hub.borrow(kOnThread);
+    all_hold.count_down();
+    wait_until_waiting(gate, 1);
+    static_cast<void>(long_line.borrow(kOnThread));
+  });
+  std::thread waits_for_short_lives([&] {
+    const auto lease = hub.borrow(kOnThread);
+    all_hold.count_down();
+    wait_until_waiting(long_line, 1);
+    for (int i = 0; i < kShortLives; ++i) {
+      Pool short_lived(named("short-lived", 1), driver);
+      const auto taken = short_lived.borrow();
+      const auto deadline = Clock::Steady::clock::now() + std::chrono::microseconds(i % 100);
+      EXPECT_THROW(
+          static_cast<void>(short_lived.borrow({.deadline = deadline, .stays_on_thread = true})),
+          Error);
+    }
+    done = true;
+  });
+  all_hold.wait();
+  wait_until_waiting(long_line, 1);
+  {
+    const auto lease = watched_from.borrow(kOnThread);
+    while (!done) {
+      const auto now = Clock::Steady::clock::now();
+      try {
+        static_cast<void>(hub.borrow({.deadline = now, .stays_on_thread = true}));
+      } catch (const Error& error) {
+        ASSERT_EQ(error.code(), "pool.timeout");
+      }
+    }
+  }
+  closed_gate.release();
+  for (auto* thread : {&holds_long_line, &waits_for_long_line, &waits_for_short_lives})
+    thread->join();
 }
 
 }  // namespace
