@@ -49,9 +49,12 @@ void BindChain::replaced(void* value) noexcept {
 
 void BindChain::restore_record(void* value, bool same_cell) noexcept {
   ThreadLocalMap& map = thread_block.map;
-  Cell::of(value).stamp = stamp_;
-  if (!same_cell) {
-    // Its record is now the log's newest: have the audit look beyond it.
+  Cell& cell = Cell::of(value);
+  // A cell that was there all the time: one that was removed and made anew has a later stamp.
+  const bool untouched = same_cell && (cell.stamp == epoch_ || cell.stamp == Cell::kCache);
+  cell.stamp = stamp_;
+  if (!untouched) {
+    // Its record may now be the log's newest: have the audit look beyond it.
     map.note_replacement(map.epoch());
   } else if (map.last_replacement() == epoch_) {
     map.note_replacement(replaced_);  // nothing else was replaced meanwhile

@@ -194,5 +194,23 @@ TEST(ThreadLocal, AuditSeesNothingOfABindGuardThatHasEnded) {
   EXPECT_TRUE(local::values_since(mark).empty());
 }
 
+TEST(ThreadLocal, AuditSeesWhatWasMadeBeforeABoundVariableWasRemovedAndSetAgain) {
+  const ThreadLocal<int> bound{{.name = "bound"}};
+  const ThreadLocal<int> left{{.name = "left"}};
+  bound.set(1);
+  const local::AuditMark mark = local::mark_audit();
+  {
+    const auto guard = bound.bind(2);
+    left.set(7);
+    bound.remove();
+    bound.set(3);
+  }
+  EXPECT_EQ(bound.get(), 1);
+  EXPECT_TRUE(local::changed_since(mark));
+  const std::vector<local::ValueRecord> found = local::values_since(mark);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].variable, "left");
+}
+
 }  // namespace
 }  // namespace carrel
