@@ -51,13 +51,18 @@ NewValue::NewValue(Key key, Slot& slot, const VariableInfo& info)
 void NewValue::discard() noexcept {
   ThreadBlock& self = thread_block;
   if (forks_ != self.forks) cell_->linked = false;  // a forked child has forgotten it
+  const bool linked = cell_->linked;
   if (constructed_) {
-    // Nobody else knows of the value: the cell is not linked, or linked as empty.
     cell_->destroy = info_.destroy;
+    // Claimed, so that the variable, which the destructor may destroy, leaves the cell to this
+    // thread. Relaxed: nobody else knows of the value; the cell is not linked, or linked as empty.
+    if (linked) cell_->state.store(CellState::destroying, std::memory_order_relaxed);
     run_destructor(self, *cell_, Ending::removed);
+    // From here on `info_` may be gone. A child that the destructor has forked has linked the cell
+    // again, as that of a running destructor.
   }
-  if (cell_->linked) {
-    keep_sticky(self, slot_, *cell_);
+  if (linked) {
+    finish_own(self, slot_, *cell_);
   } else {
     self.pool.give_back(cell_);
   }

@@ -3,6 +3,7 @@
 // The linker gives this program its own malloc (--wrap), through which the library's calls go too.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <functional>
@@ -17,6 +18,7 @@
 #include "carrel/local/inspect.h"
 #include "carrel/local/static_thread_local.h"
 #include "carrel/local/thread_local.h"
+#include "local/values_for_tests.h"
 
 namespace {
 
@@ -153,6 +155,29 @@ TEST(Allocation, AFailureInAnInitialiserLeavesNoValue) {
                             if (variable.peek() != nullptr) variable.remove();
                           });
     EXPECT_EQ(*variable.get(), 1);
+  }).join();
+}
+
+TEST(Allocation, AValueThatFindsNoRoomMayDestroyItsVariable) {
+  std::thread([] {
+    // As many as the log of a thread's values has room for without any allocation.
+    std::array<ThreadLocal<int>, 8> others;
+    std::optional<ThreadLocal<local::Farewell>> variable;
+    bool fails = false;
+    variable.emplace(ThreadLocalOptions<local::Farewell>{.initial = [&] {
+      others.back().set(1);
+      fails_at = fails ? 1 : 0;
+      return local::Farewell(fails ? std::function<void()>([&] { variable.reset(); }) : nullptr);
+    }});
+    variable->get();
+    variable->remove();  // its cell stays linked, and is where the next value is made
+    others.back().remove();
+    for (std::size_t i = 0; i + 1 < others.size(); ++i) others[i].set(1);
+    fails = true;
+    EXPECT_THROW(variable->get(), std::bad_alloc);
+    fails_at = 0;
+    EXPECT_FALSE(variable);
+    EXPECT_EQ(local::thread_block.map.count(), others.size());
   }).join();
 }
 

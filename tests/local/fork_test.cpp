@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "carrel/local/inspect.h"
@@ -137,6 +138,31 @@ TEST(Fork, WithinADestructorLetsBothGoOn) {
     const ThreadLocal<int> fresh;
     fresh.set(1);
     _exit(fresh.get() == 1 ? 9 : 8);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 9);
+}
+
+TEST(Fork, WithinTheDestructorOfADroppedValueLetsBothGoOn) {
+  pid_t child = -1;
+  bool drops = false;
+  std::optional<ThreadLocal<Farewell>> variable;
+  variable.emplace(ThreadLocalOptions<Farewell>{.initial = [&] {
+    if (!drops) return Farewell();
+    variable->set(Farewell());  // stays, and what is returned is dropped
+    return Farewell([&] { child = fork(); });
+  }});
+  variable->get();
+  variable->remove();  // its cell stays linked, and is where the dropped value is made
+  drops = true;
+  variable->get();
+  variable.reset();
+  if (child == 0) {
+    const ThreadLocal<Farewell> one;
+    const ThreadLocal<Farewell> two;
+    const bool apart = &one.set(Farewell()) != &two.set(Farewell());
+    _exit(apart && !variable ? 9 : 8);
   }
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);

@@ -1,6 +1,7 @@
 // What comes of using thread-locals within initialisers, destructors and bind guards.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -77,6 +78,49 @@ TEST(Reentry, ADestructorThatRemoveCallsSeesNoValueAndMaySetOne) {
   variable.remove();
   EXPECT_FALSE(was_there);
   EXPECT_NE(variable.peek(), nullptr);
+}
+
+// A variable whose initialiser sets it itself, so that what the initialiser returns is dropped. The
+// thread holds a cell of it, empty and linked, which the dropped value is made in.
+class DropsWhatItMakes {
+ public:
+  explicit DropsWhatItMakes(const std::function<void()>& when_dropped) {
+    variable_.emplace(ThreadLocalOptions<Farewell>{.initial = [this, when_dropped] {
+      variable_->set(Farewell());
+      return Farewell(when_dropped);
+    }});
+    variable_->set(Farewell());
+    variable_->remove();
+  }
+  void get() { variable_->get(); }
+  void remove() { variable_->remove(); }
+  void destroy_variable() { variable_.reset(); }
+
+ private:
+  std::optional<ThreadLocal<Farewell>> variable_;
+};
+
+TEST(Reentry, ADroppedValueMayDestroyItsVariable) {
+  local::on_another_thread([] {
+    std::optional<DropsWhatItMakes> owner;
+    owner.emplace([&] { owner->destroy_variable(); });
+    owner->get();
+    EXPECT_EQ(local::thread_block.map.count(), 0U);
+    // A cell that had come back twice would serve two variables.
+    const ThreadLocal<Farewell> one;
+    const ThreadLocal<Farewell> two;
+    EXPECT_NE(&one.set(Farewell()), &two.set(Farewell()));
+  });
+}
+
+TEST(Reentry, ADroppedValueLeavesItsCellToTheNextOne) {
+  int dropped = 0;
+  DropsWhatItMakes owner([&] { ++dropped; });
+  for (int i = 0; i < 3; ++i) {
+    owner.get();
+    owner.remove();
+  }
+  EXPECT_EQ(dropped, 3);
 }
 
 // Guards do not move, but a unique_ptr of one does.
