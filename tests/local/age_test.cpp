@@ -81,5 +81,13 @@ TEST(Age, IsRightWhenTheCountComesRoundToZero) {
   EXPECT_EQ(reported_age("around"), 500ms);
 }
 
+TEST(Age, OfAValueThatIsYoungerThanTheReadingOfTheClockIsZero) {
+  const ThreadLocal<int> variable({.name = "younger"});
+  hand_ms += 1'000;
+  variable.set(1);
+  hand_ms -= 20;  // as if the clock had been read before the value was made
+  EXPECT_EQ(reported_age("younger"), 0ms);
+}
+
 }  // namespace
 }  // namespace carrel
