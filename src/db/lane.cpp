@@ -46,7 +46,9 @@ Slot* Lane::try_take_any() noexcept {
 Lane::~Lane() {
   // A traversal that found this lane, since somebody waited for it a moment ago, holds the mutex;
   // none finds it later, since nobody waits for it any more.
-  { const std::scoped_lock lock(wait_graph::mutex()); }
+  {
+    const std::scoped_lock lock(wait_graph::mutex());
+  }
   if (group_ != nullptr) group_->forget(*this);
 }
 

@@ -139,13 +139,14 @@ TEST(HoldAndWait, ManyThreadsThatNestNeverHangAndNeverRefuseWithoutNeed) {
   EXPECT_EQ(outer.stats().active + inner.stats().active, 0U);
 }
 
-// `watcher` wants a connection of `hub`. Its holders wait: one for `long_line`, whose many slots take
-// a while to look at, the other for a pool that lives only as long as the wait. For sanitizers.
+// The main thread wants a connection of `hub`, whose holders wait: one for `long_line`, whose many
+// slots take a while to look at, the other for a pool that lives only as long as the wait. What
+// goes wrong here, sanitizers see.
 TEST(HoldAndWait, APoolMayEndWhileOthersLookAtItsWaiters) {
   constexpr std::size_t kLong = 1'000;
   constexpr int kShortLives = 300;
   StubDriver driver;
-  Pool watched_from(named("watched from", 1), driver);
+  Pool own(named("own", 1), driver);
   Pool hub(named("hub", 2), driver);
   Pool long_line(named("long line", kLong), driver);
   Pool gate(named("gate", 1), driver);
@@ -182,7 +183,7 @@ TEST(HoldAndWait, APoolMayEndWhileOthersLookAtItsWaiters) {
   all_hold.wait();
   wait_until_waiting(long_line, 1);
   {
-    const auto lease = watched_from.borrow(kOnThread);
+    const auto lease = own.borrow(kOnThread);
     while (!done) {
       const auto now = Clock::Steady::clock::now();
       try {
