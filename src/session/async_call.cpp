@@ -1,5 +1,9 @@
 #include "carrel/session/async_call.h"
 
+#include <array>
+#include <cstddef>
+#include <new>
+
 #include "carrel/base/error.h"
 #include "carrel/db/sql_error.h"
 
@@ -15,6 +19,13 @@ std::shared_ptr<Scope> carried_scope() {
         "on a scope_executor");
   }
   return root;
+}
+
+void leave_carried_scope() noexcept {
+  // Never destroyed, that is never undone: what it would come back to may be gone by then.
+  using Outside = scope::OutsideAnyScope;
+  alignas(Outside) std::array<std::byte, sizeof(Outside)> place;
+  ::new (place.data()) Outside;
 }
 
 std::exception_ptr cancelled_before_begin() {

@@ -228,6 +228,97 @@ TEST_F(AsyncTransaction, WorkersThatEndBeforeItBeginsDiscardIt) {
   }
 }
 
+// A pool with a full queue, that runs the task in the caller's thread and in a scope of its own;
+// which is still open when the coroutine has gone on, on another thread, to its end.
+struct WorkersInTheCaller {
+  template <class F>
+  int submit(const ScopeOptions&, F&& task) {
+    const Scope own({.name = "a task"});
+    {
+      auto taken = std::forward<F>(task);
+      taken();
+    }
+    coroutine_over.wait();
+    EXPECT_EQ(Scope::current(), &own);
+    return 0;
+  }
+  std::latch coroutine_over{1};
+};
+
+TEST_F(AsyncTransaction, RunInTheCallerItIsInTheCoroutinesScopeAndNotTheTasks) {
+  asio::thread_pool threads(2);
+  WorkersInTheCaller workers;
+  auto end = asio::co_spawn(
+      scope_executor(threads.get_executor(), {.name = "a request"}),
+      [&]() -> awaitable<void> {
+        book_.set("consumer");
+        const auto io = std::this_thread::get_id();
+        {
+          const Scope inner({.name = "a part"});
+          book_.set("merchant");
+          co_await session_.async_transaction(workers, [&] {
+            EXPECT_EQ(std::this_thread::get_id(), io);
+            EXPECT_EQ(Scope::current(), &inner);
+            session_.execute("select {account}");
+          });
+          EXPECT_NE(std::this_thread::get_id(), io);
+          EXPECT_EQ(Scope::current(), &inner);
+        }
+        EXPECT_EQ(book_.get(), "consumer");
+      },
+      use_future);
+  EXPECT_NO_THROW(end.get());
+  workers.coroutine_over.count_down();
+  threads.join();
+  EXPECT_EQ(merchant_driver_.diary().size(), 3U);
+}
+
+// Keeps the one worker of a pool busy, and its queue of one full, until opened.
+struct FullPool {
+  explicit FullPool(Refusal refusal)
+      : pool({.name = "full", .threads = 1, .queue_max = 1, .refusal = refusal}) {
+    std::latch busy(1);
+    EXPECT_TRUE(pool.post({.name = "the running one"}, [this, &busy] {
+      busy.count_down();
+      gate.wait();
+    }));
+    busy.wait();
+    EXPECT_TRUE(pool.post({.name = "the queued one"}, [] {}));
+  }
+  void open() {
+    gate.count_down();
+    static_cast<void>(pool.drain(kNoDeadline));
+  }
+  std::latch gate{1};
+  WorkerPool pool;
+};
+
+TEST_F(AsyncTransaction, AFullPoolThatRunsInTheCallerServesManyCoroutinesInTheirScopes) {
+  asio::thread_pool threads(2);
+  FullPool full(Refusal::run_in_caller);
+  std::vector<std::future<void>> ends;
+  for (int request = 0; request < 16; ++request) {
+    ends.push_back(asio::co_spawn(
+        scope_executor(threads.get_executor(), {.name = "a request"}),
+        [&, request]() -> awaitable<void> {
+          const std::string own = request % 2 == 0 ? "consumer" : "merchant";
+          book_.set(own);
+          for (int i = 0; i < 20; ++i) {
+            co_await session_.async_transaction(full.pool, [&] {
+              session_.execute("insert {account}");
+              EXPECT_EQ(book_.get(), own);
+            });
+            EXPECT_EQ(book_.get(), own);
+          }
+        },
+        use_future));
+  }
+  for (auto& end : ends) EXPECT_NO_THROW(end.get());
+  full.open();
+  EXPECT_EQ(full.pool.stats().ran_in_caller, 16U * 20U);
+  threads.join();
+}
+
 TEST_F(AsyncTransaction, ABranchThatResumesMeanwhileFindsNoScope) {
   using namespace asio::experimental::awaitable_operators;
   std::latch looked(1);

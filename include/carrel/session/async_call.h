@@ -19,6 +19,8 @@ namespace carrel::session {
 
 // The current scope, for another thread to enter; throws "no_scope" where it cannot.
 [[nodiscard]] std::shared_ptr<Scope> carried_scope();
+// This thread is in no scope any more, until the scope_executor that entered one leaves it.
+void leave_carried_scope() noexcept;
 [[nodiscard]] std::exception_ptr cancelled_before_begin();
 [[nodiscard]] std::exception_ptr discarded_before_begin();
 

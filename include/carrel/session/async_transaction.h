@@ -21,6 +21,9 @@
 // The scope is away meanwhile (Scope::Loan): another branch of the coroutine that shares the scope
 // and resumes in that time finds none ("no_scope").
 //
+// A full pool that blocks, or runs tasks in its caller, does so on the coroutine's I/O thread, which
+// serves nobody meanwhile: use Refusal::refuse.
+//
 // Cancellation (through the coroutine's slot, of whatever type it lets through): before the closure
 // has begun, it never runs; afterwards TransactionOptions::stop is asked for. Either way
 // "sql.cancelled", and nothing is committed; a COMMIT that has been sent is waited for.
@@ -79,6 +82,9 @@ class ResumptionOf final : public Resumption {
 
 template <class Workers, class F>
 void submit_to(Workers& workers, const std::shared_ptr<AsyncCall<F>>& call) noexcept {
+  // A pool that runs the task here opens a scope for it. Were that inside the coroutine's, the
+  // closure would find it instead, and so would the coroutine, resumed elsewhere meanwhile.
+  leave_carried_scope();
   try {
     if constexpr (boost::asio::execution::is_executor<std::remove_cv_t<Workers>>::value) {
       boost::asio::post(workers, Ticket<F>(call));
