@@ -1,5 +1,7 @@
 #include "session/physical_transaction.h"
 
+#include <exception>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -81,9 +83,17 @@ auto PhysicalTransaction::committing(F&& send) {
       outcome_ = Outcome::committed;
       return result;
     }
-  } catch (const SqlError& error) {
+  } catch (const Error& error) {
     if (error.in_doubt()) outcome_ = Outcome::in_doubt;
     throw;
+  } catch (const std::exception& failure) {
+    // Not the database's word, but memory or a thread that was not to be had: whether COMMIT had
+    // been sent by then, nobody knows.
+    outcome_ = Outcome::in_doubt;
+    throw SqlError("sql.other",
+                   {.message = std::string("COMMIT was not seen to: ") + failure.what(),
+                    .statement = "commit",
+                    .traits = {.in_doubt = true}});
   }
 }
 

@@ -165,6 +165,15 @@ TEST_F(PostgresDoubt, SwitchedOffNothingIsAsked) {
   EXPECT_EQ(commit_cut({.cut_after = 0, .spare_new = true}, 1), "sql.connection_lost, in doubt");
 }
 
+// A schema may hide the server's functions; then one() throws, and no SqlError.
+TEST_F(PostgresDoubt, AnAnswerThatMakesNoSenseLeavesItInDoubt) {
+  observer_->execute(
+      "create or replace function txid_status(bigint) returns setof text language sql as "
+      "'select null::text where false'");
+  options_.parameters["options"] += ",pg_catalog";  // to the search path
+  EXPECT_EQ(commit_cut({.cut_after = 0, .spare_new = true}, 1), "sql.connection_lost, in doubt");
+}
+
 TEST_F(PostgresDoubt, AnswersOfAnotherRunOfTheServerAreNotTrusted) {
   using postgres::Fate;
   const auto connection = open_postgres();

@@ -1,4 +1,6 @@
 // The end of a transaction: commit, rollback, doubt, retries, hooks, deadlines.
+#include <new>
+
 #include "session/stub_session.h"
 
 namespace carrel::test {
@@ -150,6 +152,25 @@ TEST_F(Transaction, NeverRunsAgainWhenInDoubt) {
   EXPECT_EQ(outcome, Outcome::in_doubt);
   EXPECT_EQ(log_, Log());
   EXPECT_EQ(consumer_pool_.stats().closed_broken, 1U);
+}
+
+TEST_F(Transaction, IsInDoubtWhenCommitFailsForAnotherReasonThanTheDatabases) {
+  driver_.at(StubPoint::commit, [] { throw std::bad_alloc(); });
+  Outcome outcome = Outcome::committed;
+  try {
+    session_.transaction({.retry = Retry::conflicts(5)}, [&] {
+      session_.after_completion([&](Outcome end) { outcome = end; });
+      session_.after_rollback(logging("rolled back"));
+      session_.execute("transfer");
+    });
+    FAIL() << "the doubt was not told";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "sql.other");
+    EXPECT_TRUE(error.in_doubt());
+    EXPECT_FALSE(error.retryable());
+  }
+  EXPECT_EQ(outcome, Outcome::in_doubt);
+  EXPECT_EQ(log_, Log());
 }
 
 TEST_F(Transaction, TellsWhenTheDatabaseEndedItItself) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -58,6 +59,10 @@ Fate fate_of(const PostgresOptions& options, const std::string& number, const st
     } catch (const SqlError& error) {
       if (!error.retryable()) return Fate::unknown;
       connection.reset();  // the server may be on its way back
+    } catch (const std::exception&) {
+      // No thread or no memory to ask with, or an answer of another shape: passed on, it would say
+      // that the transaction had failed, which nobody knows.
+      return Fate::unknown;
     }
     const auto left = until - Clock::Steady::clock::now();
     std::this_thread::sleep_for(std::min<Clock::Steady::duration>(pause, left));
