@@ -21,8 +21,8 @@
 // The scope is away meanwhile (Scope::Loan): another branch of the coroutine that shares the scope
 // and resumes in that time finds none ("no_scope").
 //
-// A full pool that blocks, or runs tasks in its caller, does so on the coroutine's I/O thread, which
-// serves nobody meanwhile: use Refusal::refuse.
+// A full pool that blocks, or runs tasks in its caller, does so on the coroutine's I/O thread,
+// which serves nobody meanwhile: use Refusal::refuse.
 //
 // Cancellation (through the coroutine's slot, of whatever type it lets through): before the closure
 // has begun, it never runs; afterwards TransactionOptions::stop is asked for. Either way

@@ -87,6 +87,7 @@ class PostgresConnection final : public Connection {
   void require_usable(std::string_view sql) const;
   void require_success(const Plan& plan, const Outcome& outcome);
   void require_committed(const Outcome& outcome, std::size_t step);
+  void require_replicated();
   // Returns where the COMMIT that was lost turned out to have happened.
   void settle_lost(const Plan& plan, const Outcome& outcome);
   [[nodiscard]] bool resolves() const noexcept { return options_->resolve_max.count() > 0; }

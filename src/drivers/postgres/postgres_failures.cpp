@@ -52,6 +52,7 @@ void PostgresConnection::settle_lost(const Plan& plan, const Outcome& outcome) {
     return outcome.answers[statement.execute] != nullptr;
   });
   if (fate != Fate::committed || !all_answered) throw_lost(plan, outcome, fate);
+  require_replicated();  // the warning may have come through before the link was lost
 }
 
 // What commits by itself, or contained COMMIT, may have been done unless an earlier step failed.
@@ -85,6 +86,10 @@ void PostgresConnection::require_committed(const Outcome& outcome, std::size_t s
                     .sqlstate = "25P02",
                     .statement = "commit"});
   }
+  require_replicated();
+}
+
+void PostgresConnection::require_replicated() {
   if (!link_.take_unreplicated()) return;
   throw SqlError("sql.cancelled", {.message = "committed here, but not known to be on a replica",
                                    .sqlstate = "57014",
