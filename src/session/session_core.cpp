@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
+#include <stop_token>
 #include <thread>
 #include <utility>
 
@@ -48,6 +50,36 @@ class Narrowed {
   Clock::Steady before_;
 };
 
+// What a call was given as its stop, along with what holds around it already, for as long as the
+// call lasts.
+class Stoppable {
+ public:
+  Stoppable(Bound& bound, const std::stop_token& own)
+      : token_(bound.stop, joined(bound.stop, own)) {}
+  Stoppable(const Stoppable&) = delete;
+  Stoppable& operator=(const Stoppable&) = delete;
+  ~Stoppable() = default;
+
+ private:
+  struct Forward {
+    std::stop_source to;
+    void operator()() noexcept { to.request_stop(); }
+  };
+
+  std::stop_token joined(const std::stop_token& around, const std::stop_token& own) {
+    if (!own.stop_possible() || own == around) return around;
+    if (!around.stop_possible()) return own;
+    const std::stop_source either;
+    from_around_.emplace(around, Forward{either});
+    from_own_.emplace(own, Forward{either});
+    return either.get_token();
+  }
+
+  std::optional<std::stop_callback<Forward>> from_around_;
+  std::optional<std::stop_callback<Forward>> from_own_;
+  const Restored<std::stop_token> token_;
+};
+
 bool commits(const TransactionOptions& options, const std::exception& thrown) {
   return options.commits_on != nullptr && options.commits_on(thrown);
 }
@@ -79,11 +111,6 @@ Clock::Steady Session::Core::deadline_of(const TransactionOptions& options) cons
   if (options.deadline)
     deadline = std::min(deadline, Clock::Steady::clock::now() + *options.deadline);
   return deadline;
-}
-
-// What a call was given holds for the calls inside it as well.
-std::stop_token Session::Core::stop_of(const Bound& bound, const TransactionOptions& options) {
-  return options.stop.stop_possible() ? options.stop : bound.stop;
 }
 
 void Session::Core::run(const TransactionOptions& options, Body body, void* closure) {
@@ -158,7 +185,7 @@ void Session::Core::run_outside(Bound& bound, const TransactionOptions& options,
                                 void* closure) {
   const Restored<PhysicalTransaction*> current(bound.current, nullptr);
   const Restored<Clock::Steady> deadline(bound.deadline, deadline_of(options));
-  const Restored<std::stop_token> stop(bound.stop, stop_of(bound, options));
+  const Stoppable stop(bound, options.stop);
   session::require_not_stopped(bound.stop, "");
   static_cast<void>(body(closure));
 }
@@ -166,7 +193,7 @@ void Session::Core::run_outside(Bound& bound, const TransactionOptions& options,
 void Session::Core::run_new(Bound& bound, const TransactionOptions& options, Body body,
                             void* closure) {
   const auto deadline = deadline_of(options);
-  const Restored<std::stop_token> stop(bound.stop, stop_of(bound, options));
+  const Stoppable stop(bound, options.stop);
   for (int number = 1;; ++number) {
     session::require_not_stopped(bound.stop, "begin");
     std::chrono::nanoseconds pause{};

@@ -23,7 +23,7 @@ struct Bound {
   PhysicalTransaction* current = nullptr;
   Hooks* completing = nullptr;           // whose after_* hooks run now
   Clock::Steady deadline = kNoDeadline;  // of statements outside a transaction
-  std::stop_token stop = {};             // of the innermost call that was given one
+  std::stop_token stop = {};             // of all the calls around that were given one
 };
 
 }  // namespace session
@@ -60,8 +60,6 @@ class Session::Core {
   void complete(Bound& bound, PhysicalTransaction& transaction);
   Result execute_alone(const Bound& bound, const session::Resolved& statement,
                        std::span<const Value> parameters);
-  [[nodiscard]] static std::stop_token stop_of(const Bound& bound,
-                                               const TransactionOptions& options);
   [[nodiscard]] Clock::Steady deadline_of(const TransactionOptions& options) const;
   [[nodiscard]] std::chrono::nanoseconds pause_before(const Retry& retry, int attempt) noexcept;
 

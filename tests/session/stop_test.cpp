@@ -1,4 +1,5 @@
 // TransactionOptions::stop: how a transaction is ended from outside.
+#include <algorithm>
 #include <stop_token>
 #include <thread>
 
@@ -49,6 +50,38 @@ TEST_F(Stop, HoldsForATransactionInsideAsWell) {
   });
   session_.execute("insert");  // and ends with the call
   EXPECT_EQ(sent(), (Diary{"1 insert"}));
+}
+
+TEST_F(Stop, AnInnerOneIsBesideTheOuterOneAndNotInItsPlace) {
+  for (const auto mode : {Propagation::requires_new, Propagation::not_supported}) {
+    for (const bool outer_asks : {true, false}) {
+      std::stop_source outer;
+      std::stop_source inner;
+      const auto inside = [&] {
+        session_.execute("insert");
+        EXPECT_TRUE((outer_asks ? outer : inner).request_stop());
+        EXPECT_EQ(code_of([&] { session_.execute("refused"); }), "sql.cancelled");
+        EXPECT_EQ(code_of([&] {
+                    session_.transaction({.propagation = Propagation::requires_new},
+                                         [] { ADD_FAILURE() << "ran"; });
+                  }),
+                  "sql.cancelled");
+      };
+      const auto around = [&] {
+        const auto code = code_of([&] {
+          session_.transaction({.propagation = mode, .stop = inner.get_token()}, inside);
+        });
+        EXPECT_EQ(code, mode == Propagation::requires_new ? "sql.cancelled" : "");
+        session_.execute("last");
+      };
+      // The inner one ends with its call.
+      EXPECT_EQ(code_of([&] { session_.transaction({.stop = outer.get_token()}, around); }),
+                outer_asks ? "sql.cancelled" : "");
+      const auto diary = sent();
+      EXPECT_EQ(std::ranges::count_if(diary, [](const auto& e) { return e.ends_with("refused"); }),
+                0);
+    }
+  }
 }
 
 TEST_F(Stop, IsNotLookedAtByHooks) {
