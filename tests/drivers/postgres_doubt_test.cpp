@@ -5,6 +5,8 @@
 
 #include <array>
 #include <functional>
+#include <future>
+#include <vector>
 
 #include "drivers/errors.h"
 #include "drivers/fault_gate.h"
@@ -200,14 +202,61 @@ TEST_F(PostgresDoubt, AnAnswerThatMakesNoSenseLeavesItInDoubt) {
   EXPECT_EQ(commit_cut({.cut_after = 0, .spare_new = true}, 1), "sql.connection_lost, in doubt");
 }
 
+// With all turns taken, no byte gets through to the server.
+TEST_F(PostgresDoubt, NobodyAsksOutOfTurnAndWhoWaitsForOneIsBoundByTheDeadline) {
+  using postgres::Askers;
+  using postgres::Fate;
+  const auto connection = open_postgres();
+  connection->begin({});
+  const auto number = connection->execute("select txid_current()::text").one().get<std::string>(0);
+  const auto run = postgres::run_of(*connection);
+  connection->commit();
+  Askers askers;
+  const auto fate = [&](std::chrono::milliseconds patience) {
+    gate_.set({});
+    return postgres::fate_of(options_, askers, number, run, Clock::Steady::clock::now() + patience);
+  };
+  {
+    const auto now = Clock::Steady::clock::now();
+    const Askers::Turn one(askers, now);
+    const Askers::Turn two(askers, now);
+    ASSERT_TRUE(one && two);
+    EXPECT_FALSE(Askers::Turn(askers, now));
+    EXPECT_EQ(fate(std::chrono::milliseconds(20)), Fate::unknown);
+    EXPECT_EQ(gate_.asked(), 0U);
+  }
+  EXPECT_EQ(fate(std::chrono::seconds(60)), Fate::committed);
+}
+
+TEST_F(PostgresDoubt, ManyThatLoseTheirLinksAtOnceAllLearnTheirFate) {
+  const auto driver = postgres_driver(options_);  // one, and so the askers take turns
+  std::vector<std::unique_ptr<Connection>> connections;
+  for (int id = 0; id < 20; ++id) {
+    connections.push_back(driver->connect({}));
+    connections.back()->begin({});
+    insert(*connections.back(), id);
+  }
+  gate_.set({.cut_after = 0, .spare_new = true});
+  std::vector<std::future<std::string>> ends;
+  for (auto& connection : connections) {
+    ends.push_back(std::async(std::launch::async,
+                              [&connection] { return thrown_by([&] { connection->commit(); }); }));
+  }
+  for (int id = 0; id < 20; ++id) {
+    const auto thrown = ends[static_cast<std::size_t>(id)].get();
+    EXPECT_EQ(thrown, exists(id) ? "nothing" : "sql.connection_lost, retryable");
+  }
+}
+
 TEST_F(PostgresDoubt, AnswersOfAnotherRunOfTheServerAreNotTrusted) {
   using postgres::Fate;
   const auto connection = open_postgres();
   connection->begin({});
   const auto number = connection->execute("select txid_current()::text").one().get<std::string>(0);
   const auto run = postgres::run_of(*connection);
+  postgres::Askers askers;
   const auto fate = [&](const std::string& of_run, std::chrono::milliseconds patience) {
-    return postgres::fate_of(postgres_options(), number, of_run,
+    return postgres::fate_of(postgres_options(), askers, number, of_run,
                              Clock::Steady::clock::now() + patience);
   };
   EXPECT_EQ(fate(run, std::chrono::milliseconds(200)), Fate::unknown);  // still in progress

@@ -71,8 +71,9 @@ void require_allowed(const BatchItem& item, const remote::StatementText& text) {
 }  // namespace
 
 PostgresConnection::PostgresConnection(std::shared_ptr<const PostgresOptions> options,
-                                       Clock::Steady deadline)
+                                       std::shared_ptr<Askers> askers, Clock::Steady deadline)
     : options_(std::move(options)),
+      askers_(std::move(askers)),
       link_(*options_, remote::at_most(deadline, options_->connect_max)),
       canceller_(cancel_of(link_.get())),
       pipeline_(link_, canceller_),

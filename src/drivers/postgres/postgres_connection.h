@@ -21,7 +21,8 @@ namespace carrel::postgres {
 
 class PostgresConnection final : public Connection {
  public:
-  PostgresConnection(std::shared_ptr<const PostgresOptions> options, Clock::Steady deadline);
+  PostgresConnection(std::shared_ptr<const PostgresOptions> options, std::shared_ptr<Askers> askers,
+                     Clock::Steady deadline);
 
   void cancel() noexcept override { canceller_.request(CancelReason::asked); }
   [[nodiscard]] bool in_transaction() const noexcept override;
@@ -96,6 +97,7 @@ class PostgresConnection final : public Connection {
   [[nodiscard]] Clock::Steady upkeep_deadline() const noexcept;
 
   std::shared_ptr<const PostgresOptions> options_;
+  std::shared_ptr<Askers> askers_;
   Link link_;
   Canceller canceller_;
   Pipeline pipeline_;

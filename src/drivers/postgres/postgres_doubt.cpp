@@ -43,22 +43,38 @@ std::string run_of(Connection& connection) {
   return connection.execute(kRun).one().get<std::string>(0);
 }
 
-Fate fate_of(const PostgresOptions& options, const std::string& number, const std::string& run,
-             Clock::Steady until) {
+Askers::Turn::Turn(Askers& askers, Clock::Steady until) : askers_(askers) {
+  std::unique_lock lock(askers_.mutex_);
+  held_ = askers_.left_.wait_until(lock, until, [this] { return askers_.asking_ < kMax; });
+  if (held_) ++askers_.asking_;
+}
+
+Askers::Turn::~Turn() {
+  if (!held_) return;
+  {
+    const std::scoped_lock lock(askers_.mutex_);
+    --askers_.asking_;
+  }
+  askers_.left_.notify_one();
+}
+
+Fate fate_of(const PostgresOptions& options, Askers& askers, const std::string& number,
+             const std::string& run, Clock::Steady until) {
   if (number.empty() || run.empty()) return Fate::unknown;
   auto plain = options;
   plain.resolve_max = {};
   const auto driver = postgres_driver(std::move(plain));
-  std::unique_ptr<Connection> connection;
   for (auto pause = kFirstPause; Clock::Steady::clock::now() < until;
        pause = std::min(pause * 2, kPauseMax)) {
     try {
-      if (!connection) connection = driver->connect({.deadline = until});
+      // A connection for each try: between two, others have their turn.
+      const Askers::Turn turn(askers, until);
+      if (!turn) return Fate::unknown;
+      const auto connection = driver->connect({.deadline = until});
       connection->set_deadline(until);
       if (const auto fate = ask(*connection, number, run)) return *fate;
     } catch (const SqlError& error) {
-      if (!error.retryable()) return Fate::unknown;
-      connection.reset();  // the server may be on its way back
+      if (!error.retryable()) return Fate::unknown;  // else the server may be on its way back
     } catch (const std::exception&) {
       // No thread or no memory to ask with, or an answer of another shape: passed on, it would say
       // that the transaction had failed, which nobody knows.

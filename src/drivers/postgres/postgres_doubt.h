@@ -5,6 +5,8 @@
 // numbers that were not on disk are given out again, and the answer would be another transaction's.
 #pragma once
 
+#include <condition_variable>
+#include <mutex>
 #include <string>
 
 #include "carrel/db/connection.h"
@@ -21,8 +23,36 @@ inline constexpr const char* kTransactionNumber = "select txid_current()";
 // recovery from a crash resets. Empty on a standby.
 [[nodiscard]] std::string run_of(Connection& connection);
 
+// How many connections of one driver ask at once: a server that comes back is not met by one for
+// each that it lost. Threads: safe from any.
+class Askers {
+ public:
+  static constexpr int kMax = 2;
+  class Turn;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable left_;
+  int asking_ = 0;  // guarded by mutex_
+};
+
+// The right to ask, while it lives.
+class Askers::Turn {
+ public:
+  // Waits for it, at most until then.
+  Turn(Askers& askers, Clock::Steady until);
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn();
+  explicit operator bool() const noexcept { return held_; }
+
+ private:
+  Askers& askers_;
+  bool held_;
+};
+
 // Asks until it is known or `until` has passed. `run` is what run_of() gave on the lost connection.
-[[nodiscard]] Fate fate_of(const PostgresOptions& options, const std::string& number,
-                           const std::string& run, Clock::Steady until);
+[[nodiscard]] Fate fate_of(const PostgresOptions& options, Askers& askers,
+                           const std::string& number, const std::string& run, Clock::Steady until);
 
 }  // namespace carrel::postgres

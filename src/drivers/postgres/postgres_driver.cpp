@@ -29,19 +29,21 @@ class PostgresDriver final : public Driver {
   [[nodiscard]] const Traits& traits() const noexcept override { return traits_; }
 
   [[nodiscard]] std::unique_ptr<Connection> connect(const ConnectOptions& options) override {
-    auto connection = std::make_unique<PostgresConnection>(options_, options.deadline);
+    auto connection = std::make_unique<PostgresConnection>(options_, askers_, options.deadline);
     connection->set_deadline(kNoDeadline);
     return connection;
   }
 
   [[nodiscard]] std::optional<std::size_t> connections_max() override {
-    PostgresConnection connection(options_, remote::at_most(kNoDeadline, options_->connect_max));
+    PostgresConnection connection(options_, askers_,
+                                  remote::at_most(kNoDeadline, options_->connect_max));
     const auto limit = connection.execute(kConnectionsMax).one().get<std::int64_t>(0);
     return static_cast<std::size_t>(std::max<std::int64_t>(limit, 0));
   }
 
  private:
   std::shared_ptr<const PostgresOptions> options_;
+  std::shared_ptr<Askers> askers_ = std::make_shared<Askers>();  // connections may outlive us
   Traits traits_{.name = "postgres", .remote = true, .dialect = kDialect};
 };
 

@@ -47,7 +47,8 @@ void PostgresConnection::settle_lost(const Plan& plan, const Outcome& outcome) {
                     (outcome.failed == Outcome::kNone || outcome.failed >= plan.commit);
   if (!asks) throw_lost(plan, outcome, Fate::unknown);
   const auto until = remote::at_most(deadline(), options_->resolve_max);
-  const auto fate = fate_of(*options_, number_, run_, until);
+  link_.close();  // its place at the server is free for whoever asks
+  const auto fate = fate_of(*options_, *askers_, number_, run_, until);
   const bool all_answered = std::ranges::all_of(plan.statements, [&](const Planned& statement) {
     return outcome.answers[statement.execute] != nullptr;
   });

@@ -192,7 +192,14 @@ Waited Link::wait_for_room(Clock::Steady deadline) noexcept {
   return Waited::ready;
 }
 
+void Link::close() {
+  closed_with_ = last_words();
+  lost_ = true;
+  connection_.reset();
+}
+
 std::string Link::last_words() const {
+  if (!connection_) return closed_with_;
   return first_line(PQerrorMessage(get()));
 }
 

@@ -36,6 +36,8 @@ class Link {
 
   [[nodiscard]] bool lost() const noexcept { return lost_; }
   [[nodiscard]] std::string last_words() const;
+  // Nothing but lost() and last_words() is of use afterwards.
+  void close();
   // A COMMIT since the last call has been made here, but did not wait for the replicas.
   [[nodiscard]] bool take_unreplicated() noexcept { return std::exchange(unreplicated_, false); }
 
@@ -50,6 +52,7 @@ class Link {
   void require_suitable_server(int version_min) const;
 
   std::unique_ptr<PGconn, Finish> connection_;
+  std::string closed_with_;  // last_words() of what was closed
   bool lost_ = false;
   bool unreplicated_ = false;
 };
