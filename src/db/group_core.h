@@ -32,7 +32,7 @@ class GroupMember {
   // Since when the connection idles that does so longest, as a count of the clock; kNoneIdle
   // without.
   [[nodiscard]] virtual std::int64_t idles_since() noexcept = 0;
-  // Closes that one. False: it is gone.
+  // Closes that one. False: it is gone, or need not be closed any more.
   [[nodiscard]] virtual bool evict() noexcept = 0;
   virtual void look_after() = 0;
 
@@ -57,15 +57,21 @@ class GroupCore {
   // With the lane's mutex held: it has no waiters any more.
   void leave_line(Lane& lane) noexcept;
 
+  // Whether the connection that `lane` gets back, and waits for itself, is to be closed for another
+  // lane; and whether an idle one of `lane` is. With true the lane's permit is promised to the
+  // line, and no longer counts as the lane's: give_back() follows once the connection is closed.
+  [[nodiscard]] bool should_give_up(Lane& lane) noexcept;
+  [[nodiscard]] bool should_evict(Lane& lane) noexcept;
+  // There was none to evict after all.
+  void break_promise(Lane& lane) noexcept;
+  enum class Permit : std::uint8_t { kept, promised };
   // With no lane's mutex held: one of the lane's permits is free, and goes to whom it belongs.
-  void give_back(Lane& lane) noexcept;
+  void give_back(Lane& lane, Permit was) noexcept;
   // Whether any lane stands in line.
   [[nodiscard]] bool wanted() const noexcept {
     // In one order with the puts of idle connections, see make_room().
     return line_length_.load(std::memory_order_seq_cst) != 0;
   }
-  // Whether another lane should have the connection that `lane` gets back, and waits for itself.
-  [[nodiscard]] bool should_give_up(const Lane& lane) noexcept;
   void count_given_up() noexcept { given_up_.fetch_add(1, std::memory_order_relaxed); }
   // Closes idle connections as long as lanes stand in line for want of permits. Called by who lines
   // up, and by who lets a connection idle: the later of the two sees the other.
@@ -82,15 +88,22 @@ class GroupCore {
   [[nodiscard]] Lane* neediest_locked() const noexcept;
   void remove_locked(const Lane& lane) noexcept;
   void offer() noexcept;
-  [[nodiscard]] bool evict_one() noexcept;
+  // Whether the line is longer than what is free or will be.
+  [[nodiscard]] bool lacks_permits_locked() const noexcept {
+    return free_ + promised_ < line_.size();
+  }
   [[nodiscard]] bool lacks_permits() const noexcept;
+  void promise_locked(Lane& lane) noexcept;
+  void take_off_locked(Lane& lane) noexcept;
+  [[nodiscard]] GroupMember* longest_idle() const;
   void run_maintenance();
 
   const std::size_t permits_;
   const std::chrono::milliseconds maintain_every_;
 
-  mutable std::mutex mutex_;  // the next three are guarded by mutex_
+  mutable std::mutex mutex_;  // the next four are guarded by mutex_
   std::size_t free_;
+  std::size_t promised_ = 0;  // of connections that are being closed for the line
   std::vector<Lane*> line_;
   std::vector<const Lane*> lanes_;  // that ever took a permit
   std::atomic<std::size_t> line_length_{0};

@@ -208,7 +208,9 @@ bool Lane::put_in_line(std::uint32_t slot) noexcept {
 // The permit first: once the slot shows as empty, a drained lane may be gone.
 void Lane::put_empty(std::uint32_t slot, Was was) noexcept {
   auto* const group = group_;
-  if (group != nullptr) group->give_back(*this);
+  const bool promised = was == Was::given_up || was == Was::evicted;
+  if (group != nullptr)
+    group->give_back(*this, promised ? GroupCore::Permit::promised : GroupCore::Permit::kept);
   Waiter* next = nullptr;
   {
     const std::scoped_lock lock(mutex_);

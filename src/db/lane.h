@@ -97,7 +97,8 @@ class Lane {
     return slot.lane->put_in_line(slot.index);
   }
 
-  enum class Was : std::uint8_t { connected, connecting, evicted };
+  // Given up or evicted: for the group's line, to which the permit is promised.
+  enum class Was : std::uint8_t { connected, connecting, given_up, evicted };
   void put_empty(std::uint32_t slot, Was was) noexcept;
   void connect_succeeded() noexcept;
   // An empty slot to fill ahead of need; nothing when there is none or too many connect already.

@@ -76,14 +76,18 @@ void GroupCore::leave_line(Lane& lane) noexcept {
   remove_locked(lane);
 }
 
-void GroupCore::give_back(Lane& lane) noexcept {
+void GroupCore::take_off_locked(Lane& lane) noexcept {
+  lane.drop_permit();
+  // It has had its turn: among those that have as few, it is the last now.
+  const auto own = std::ranges::find(line_, &lane);
+  if (own != line_.end()) std::rotate(own, own + 1, line_.end());
+}
+
+void GroupCore::give_back(Lane& lane, Permit was) noexcept {
   {
     const std::scoped_lock lock(mutex_);
-    lane.drop_permit();
+    was == Permit::promised ? static_cast<void>(--promised_) : take_off_locked(lane);
     ++free_;
-    // It has had its turn: among those that have as few, it is the last now.
-    const auto own = std::ranges::find(line_, &lane);
-    if (own != line_.end()) std::rotate(own, own + 1, line_.end());
   }
   offer();
 }
@@ -104,17 +108,40 @@ void GroupCore::offer() noexcept {
   }
 }
 
-bool GroupCore::should_give_up(const Lane& lane) noexcept {
+// Counted as soon as it is said, since closing takes long: one waiter costs one connection.
+void GroupCore::promise_locked(Lane& lane) noexcept {
+  take_off_locked(lane);
+  ++promised_;
+}
+
+bool GroupCore::should_give_up(Lane& lane) noexcept {
   const std::scoped_lock lock(mutex_);
-  const Lane* const other = neediest_locked();
-  if (other == nullptr || other == &lane || free_ > 0) return false;
-  // Down to equal shares and no further; but nobody has one while another has none.
-  return other->permits() == 0 || other->permits() + 1 < lane.permits();
+  // Down to equal shares and no further; but nobody has one while another has none. Those who come
+  // before `lane` get what is free or promised before it does.
+  const auto before = std::ranges::count_if(line_, [&lane](const Lane* other) {
+    return other != &lane && (other->permits() == 0 || other->permits() + 1 < lane.permits());
+  });
+  if (static_cast<std::size_t>(before) <= free_ + promised_) return false;
+  promise_locked(lane);
+  return true;
+}
+
+bool GroupCore::should_evict(Lane& lane) noexcept {
+  const std::scoped_lock lock(mutex_);
+  if (!lacks_permits_locked()) return false;
+  promise_locked(lane);
+  return true;
+}
+
+void GroupCore::break_promise(Lane& lane) noexcept {
+  const std::scoped_lock lock(mutex_);
+  --promised_;
+  lane.add_permit();
 }
 
 bool GroupCore::lacks_permits() const noexcept {
   const std::scoped_lock lock(mutex_);
-  return !line_.empty() && free_ == 0;
+  return lacks_permits_locked();
 }
 
 // A lane lines up and then looks for idle connections; a returned connection idles and then its
@@ -124,22 +151,23 @@ void GroupCore::make_room() noexcept {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!wanted()) return;
   const std::scoped_lock lock(members_mutex_);
-  while (lacks_permits() && evict_one()) evicted_.fetch_add(1, std::memory_order_relaxed);
+  while (lacks_permits()) {
+    GroupMember* const longest = longest_idle();
+    if (longest == nullptr) return;
+    if (longest->evict()) evicted_.fetch_add(1, std::memory_order_relaxed);
+  }
 }
 
-bool GroupCore::evict_one() noexcept {
-  for (;;) {
-    GroupMember* longest = nullptr;
-    auto since = kNoneIdle;
-    for (auto* member : members_) {
-      const auto idle = member->idles_since();
-      if (idle >= since) continue;
-      since = idle;
-      longest = member;
-    }
-    if (longest == nullptr) return false;
-    if (longest->evict()) return true;
+GroupMember* GroupCore::longest_idle() const {
+  GroupMember* longest = nullptr;
+  auto since = kNoneIdle;
+  for (auto* member : members_) {
+    const auto idle = member->idles_since();
+    if (idle >= since) continue;
+    since = idle;
+    longest = member;
   }
+  return longest;
 }
 
 // Without members_mutex_: a tenant whose server does not answer keeps nobody else from evicting.

@@ -144,7 +144,12 @@ std::int64_t Pool::Core::idles_since() noexcept {
 bool Pool::Core::evict() noexcept {
   for (const auto& lane : lanes_) {
     const auto index = lane->longest_idle();
-    if (!index || !db::Lane::try_take(lane->slot(*index))) continue;
+    if (!index) continue;
+    if (!group_->should_evict(*lane)) return false;
+    if (!db::Lane::try_take(lane->slot(*index))) {
+      group_->break_promise(*lane);
+      continue;
+    }
     close_connection(lane->slot(*index), Closed::for_group);
     lane->put_empty(*index, db::Lane::Was::evicted);
     return true;
@@ -156,7 +161,8 @@ void Pool::Core::put_in_group(db::Slot& slot) noexcept {
   auto* const group = group_;  // once the slot is back, the pool may be gone
   if (group->wanted() && group->should_give_up(*slot.lane)) {
     group->count_given_up();
-    return retire(slot, Closed::for_group);
+    close_connection(slot, Closed::for_group);
+    return slot.lane->put_empty(slot.index, db::Lane::Was::given_up);
   }
   if (!db::Lane::put(slot)) return retire(slot, Closed::drained);
   group->make_room();

@@ -110,6 +110,34 @@ TEST_F(PoolGroupTest, APoolThatHasNoneIsServedBeforeTheLineOfOneThatHas) {
   EXPECT_GE(group().stats().given_up, 1U);
 }
 
+// Closing takes long; what comes back meanwhile is not closed for the same newcomer too.
+TEST_F(PoolGroupTest, OneNewcomerCostsOneConnection) {
+  permits_ = 3;
+  auto& busy = add_pool();
+  auto& newcomer = add_pool();
+  std::deque<Pool::Lease> held;
+  for (int i = 0; i < 3; ++i) held.push_back(busy.borrow());
+  std::latch closing(1);
+  std::latch may_close(1);
+  driver_.at(StubPoint::close, [&] {
+    closing.count_down();
+    may_close.wait();
+  });
+  std::thread waiter([&] { newcomer.borrow().release(); });
+  wait_until_waiting(newcomer, 1);
+
+  std::thread gives_up([lease = std::move(held.front())]() mutable { lease.release(); });
+  closing.wait();
+  held.clear();
+  EXPECT_EQ(busy.stats().idle, 2U);
+
+  may_close.count_down();
+  gives_up.join();
+  waiter.join();
+  EXPECT_EQ(busy.stats().closed_for_group, 1U);
+  EXPECT_EQ(group().stats().evicted, 0U);
+}
+
 TEST_F(PoolGroupTest, BusyPoolsWithEqualSharesKeepTheirConnections) {
   permits_ = 4;
   auto& one = add_pool();

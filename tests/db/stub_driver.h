@@ -25,7 +25,17 @@
 
 namespace carrel::test {
 
-enum class StubPoint { connect, begin, execute, savepoint, commit, rollback, reset, validate };
+enum class StubPoint {
+  connect,
+  begin,
+  execute,
+  savepoint,
+  commit,
+  rollback,
+  reset,
+  validate,
+  close
+};
 
 using Diary = std::vector<std::string>;
 
@@ -67,7 +77,7 @@ class StubDriver final : public Driver {
   std::atomic<int> open_max_{0};
   std::atomic<std::int64_t> answer_{0};
   mutable std::mutex mutex_;  // the two below are guarded by mutex_
-  std::array<std::deque<Action>, 8> actions_;
+  std::array<std::deque<Action>, 9> actions_;
   Diary diary_;
 };
 
@@ -75,7 +85,10 @@ class StubConnection final : public Connection {
  public:
   StubConnection(StubDriver& driver, int number, Access access)
       : driver_(driver), number_(number), access_(access) {}
-  ~StubConnection() override { driver_.open_.fetch_sub(1); }
+  ~StubConnection() override {
+    static_cast<void>(met(StubPoint::close));
+    driver_.open_.fetch_sub(1);
+  }
 
   void cancel() noexcept override {}
   [[nodiscard]] bool in_transaction() const noexcept override { return in_transaction_; }
