@@ -39,6 +39,7 @@ class Pool::Core final : private db::GroupMember {
 
   static PoolOptions with_group(PoolOptions options);
   [[nodiscard]] static db::GroupCore* core_of(PoolGroup* group) noexcept;
+  [[nodiscard]] db::Slot* longest_idle() noexcept;  // null: none idles
   [[nodiscard]] std::int64_t idles_since() noexcept override;
   [[nodiscard]] bool evict() noexcept override;
   void look_after() override { maintain(); }

@@ -131,30 +131,36 @@ db::GroupCore* Pool::Core::core_of(PoolGroup* group) noexcept {
   return group == nullptr ? nullptr : group->core_.get();
 }
 
-std::int64_t Pool::Core::idles_since() noexcept {
+db::Slot* Pool::Core::longest_idle() noexcept {
+  db::Slot* longest = nullptr;
   auto since = db::kNoneIdle;
-  for (const auto& lane : lanes_) {
-    const auto slot = lane->longest_idle();
-    if (!slot) continue;
-    since = std::min<std::int64_t>(since, lane->slot(*slot).idle_since.load());
-  }
-  return since;
-}
-
-bool Pool::Core::evict() noexcept {
   for (const auto& lane : lanes_) {
     const auto index = lane->longest_idle();
     if (!index) continue;
-    if (!group_->should_evict(*lane)) return false;
-    if (!db::Lane::try_take(lane->slot(*index))) {
-      group_->break_promise(*lane);
-      continue;
-    }
-    close_connection(lane->slot(*index), Closed::for_group);
-    lane->put_empty(*index, db::Lane::Was::evicted);
-    return true;
+    auto& slot = lane->slot(*index);
+    const auto idle = slot.idle_since.load(std::memory_order_relaxed);
+    if (longest != nullptr && idle >= since) continue;
+    since = idle;
+    longest = &slot;
   }
-  return false;
+  return longest;
+}
+
+std::int64_t Pool::Core::idles_since() noexcept {
+  const auto* const slot = longest_idle();
+  return slot == nullptr ? db::kNoneIdle : slot->idle_since.load(std::memory_order_relaxed);
+}
+
+bool Pool::Core::evict() noexcept {
+  auto* const slot = longest_idle();
+  if (slot == nullptr || !group_->should_evict(*slot->lane)) return false;
+  if (!db::Lane::try_take(*slot)) {
+    group_->break_promise(*slot->lane);
+    return false;
+  }
+  close_connection(*slot, Closed::for_group);
+  slot->lane->put_empty(slot->index, db::Lane::Was::evicted);
+  return true;
 }
 
 void Pool::Core::put_in_group(db::Slot& slot) noexcept {

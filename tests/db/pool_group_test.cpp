@@ -67,6 +67,28 @@ TEST_F(PoolGroupTest, TheConnectionThatIdledLongestMakesRoomForAnotherPool) {
   EXPECT_EQ(driver_.open_max(), 2);
 }
 
+TEST_F(PoolGroupTest, AReaderThatIdledLongerMakesRoomBeforeTheWriter) {
+  StubDriver one_writer({.name = "stub", .single_writer = true, .pool_size_default = 3});
+  ManualClock clock;
+  auto of_group = options(3);
+  of_group.group = &group();
+  of_group.clock = &clock;
+  Pool old(of_group, one_writer);
+  old.borrow({.access = Access::read_only}).release();
+  clock.advance(std::chrono::seconds(1));
+  int writer = 0;
+  {
+    const auto lease = old.borrow();
+    writer = number_of(lease);
+  }
+  auto& other = add_pool();
+
+  other.borrow().release();
+
+  EXPECT_EQ(old.stats().closed_for_group, 1U);
+  EXPECT_EQ(number_of(old.borrow()), writer);
+}
+
 TEST_F(PoolGroupTest, AReturnedConnectionMakesRoomForWhoWaitsInAnotherPool) {
   auto& one = add_pool();
   auto& other = add_pool();
