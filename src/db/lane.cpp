@@ -190,19 +190,19 @@ Acquired Lane::take(Clock::Steady deadline, Holder* holder, std::string_view lab
   return {.grant = waiter.grant, .slot = waiter.slot};
 }
 
-bool Lane::put_in_line(std::uint32_t slot) noexcept {
+Lane::Put Lane::put_in_line(std::uint32_t slot) noexcept {
   Waiter* next = nullptr;
   {
     const std::scoped_lock lock(mutex_);
-    if (closed_.load(std::memory_order_relaxed)) return false;
-    if (head_ != nullptr) {
-      next = grant_locked(Grant::connected, slot);
-    } else {
+    if (closed_.load(std::memory_order_relaxed)) return Put::closed;
+    if (head_ == nullptr) {
       slots_[slot].word->fetch_or(slots_[slot].bit, std::memory_order_acq_rel);
+      return Put::idle;
     }
+    next = grant_locked(Grant::connected, slot);
   }
-  if (next != nullptr) next->parker.unpark();
-  return true;
+  next->parker.unpark();
+  return Put::handed_on;
 }
 
 // The permit first: once the slot shows as empty, a drained lane may be gone.

@@ -84,15 +84,19 @@ class Lane {
   // where its wait must be told to others.
   [[nodiscard]] Acquired take(Clock::Steady deadline, Holder* holder, std::string_view label);
 
-  // Gives back a connected slot. False: the lane is closed, so close the connection and
-  // put_empty().
-  [[nodiscard]] static bool put(Slot& slot) noexcept {
+  enum class Put : std::uint8_t {
+    idle,
+    handed_on,  // to the head of the line
+    closed      // the lane is: close the connection and put_empty()
+  };
+  // Gives back a connected slot.
+  [[nodiscard]] static Put put(Slot& slot) noexcept {
     auto seen = slot.word->load(std::memory_order_relaxed);
     while ((seen & kWaiting) == 0) {
       // Release: the next holder sees what was done to the connection.
       if (slot.word->compare_exchange_weak(seen, seen | slot.bit, std::memory_order_release,
                                            std::memory_order_relaxed))
-        return true;
+        return Put::idle;
     }
     return slot.lane->put_in_line(slot.index);
   }
@@ -144,7 +148,7 @@ class Lane {
     std::atomic<std::uint64_t> value{0};
   };
 
-  [[nodiscard]] bool put_in_line(std::uint32_t slot) noexcept;
+  [[nodiscard]] Put put_in_line(std::uint32_t slot) noexcept;
   [[nodiscard]] std::optional<Acquired> take_or_line_up(Waiter& waiter);
   [[nodiscard]] Slot& slot_at(std::size_t word, std::uint64_t bit) noexcept;
   [[nodiscard]] std::optional<std::uint32_t> take_idle_locked() noexcept;

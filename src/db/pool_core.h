@@ -167,7 +167,7 @@ inline void Pool::Core::give_back(db::Slot& slot) noexcept {
     return retire(slot, good ? Closed::life : Closed::broken);
   if (group_ != nullptr) [[unlikely]]
     return put_in_group(slot);
-  if (!db::Lane::put(slot)) [[unlikely]]
+  if (db::Lane::put(slot) == db::Lane::Put::closed) [[unlikely]]
     retire(slot, Closed::drained);
 }
 

@@ -84,8 +84,9 @@ void Pool::Core::maintain_lane(std::uint32_t lane_index) {
       dead = !slot.connection->validate();
       slot.connection->set_deadline(kNoDeadline);
     }
-    if (!too_old && !idle_long && !dead && db::Lane::put(slot)) {
-      if (group_ != nullptr) group_->make_room();
+    const auto put = too_old || idle_long || dead ? db::Lane::Put::closed : db::Lane::put(slot);
+    if (put != db::Lane::Put::closed) {
+      if (group_ != nullptr && put == db::Lane::Put::idle) group_->make_room();
       continue;
     }
     retire(slot, too_old     ? Closed::life
@@ -113,7 +114,7 @@ void Pool::Core::fill_to_minimum() {
       return;
     }
     lane.connect_succeeded();
-    if (db::Lane::put(lane.slot(*slot))) continue;
+    if (db::Lane::put(lane.slot(*slot)) != db::Lane::Put::closed) continue;
     retire(lane.slot(*slot), Closed::drained);
   }
 }
@@ -170,8 +171,9 @@ void Pool::Core::put_in_group(db::Slot& slot) noexcept {
     close_connection(slot, Closed::for_group);
     return slot.lane->put_empty(slot.index, db::Lane::Was::given_up);
   }
-  if (!db::Lane::put(slot)) return retire(slot, Closed::drained);
-  group->make_room();
+  const auto put = db::Lane::put(slot);
+  if (put == db::Lane::Put::closed) return retire(slot, Closed::drained);
+  if (put == db::Lane::Put::idle) group->make_room();
 }
 
 void Pool::Core::maintain() {

@@ -160,6 +160,38 @@ TEST_F(PoolGroupTest, OneNewcomerCostsOneConnection) {
   EXPECT_EQ(group().stats().evicted, 0U);
 }
 
+// Making room is for one pool at a time, which closes while it has its turn. Who hands a connection
+// on in its own pool leaves none to close and must not queue up for that: here it would never end.
+// Nor is it to close another for the newcomer, although its own pool stands in line too.
+TEST_F(PoolGroupTest, WhoServesItsOwnPoolWaitsForNoCloseElsewhere) {
+  permits_ = 3;
+  auto& idle = add_pool();
+  auto& busy = add_pool();
+  auto& newcomer = add_pool();
+  idle.borrow().release();
+  auto first = busy.borrow();
+  auto second = busy.borrow();
+  std::latch closing(1);
+  std::latch may_close(1);
+  driver_.at(StubPoint::close, [&] {
+    closing.count_down();
+    may_close.wait();
+  });
+  std::thread evicts([&] { newcomer.borrow().release(); });
+  closing.wait();
+  std::thread waiter([&] { busy.borrow().release(); });
+  wait_until_waiting(busy, 1);
+
+  first.release();
+  EXPECT_EQ(busy.stats().waiting, 0U);
+  may_close.count_down();
+
+  evicts.join();
+  waiter.join();
+  second.release();
+  EXPECT_EQ(busy.stats().closed_for_group, 0U);
+}
+
 TEST_F(PoolGroupTest, BusyPoolsWithEqualSharesKeepTheirConnections) {
   permits_ = 4;
   auto& one = add_pool();
