@@ -13,6 +13,10 @@
 // equals: a tenant that has none is served before one that has some, and pools that are all busy
 // end with equal shares. Within a pool the order of arrival stands.
 //
+// A pool whose server does not answer keeps up to PoolOptions::connecting_max of the total while it
+// tries again, until its borrowers' deadlines: enough of them keep all others out. One group is for
+// one server.
+//
 // Pools of a group open nothing at their start and have no thread of their own: the group's looks
 // after all of them.
 //
