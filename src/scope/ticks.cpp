@@ -1,24 +1,26 @@
 #include "scope/ticks.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <atomic>
-#include <fstream>
-#include <string>
+#include <cmath>
+#include <string_view>
 
 namespace carrel::scope {
 namespace {
 
 using namespace std::chrono_literals;
 
+double nanoseconds_per_tick(const TickReading& origin, const TickReading& now) noexcept {
+  return std::chrono::duration<double, std::nano>(now.time - origin.time).count() /
+         static_cast<double>(now.ticks - origin.ticks);
+}
+
 #ifdef __x86_64__
 
-// The counter and the clock at the same moment, nearly.
-struct Pair {
-  std::uint64_t ticks;
-  Clock::Steady time;
-};
-
-Pair read_pair() noexcept {
-  Pair best{};
+TickReading read_both() noexcept {
+  TickReading best{};
   std::uint64_t least = ~std::uint64_t{0};
   // Of a few, the one between whose two readings of the counter the least time passed: there was no
   // interrupt, and the clock's reading lies in the middle.
@@ -33,22 +35,28 @@ Pair read_pair() noexcept {
   return best;
 }
 
-bool kernel_trusts_counter() {
-  std::ifstream file("/sys/devices/system/clocksource/clocksource0/current_clocksource");
-  std::string source;
-  return std::getline(file, source) && source == "tsc";
+// Allocates nothing: the first scope may be opened where there is no memory left.
+bool kernel_trusts_counter() noexcept {
+  const int file = open("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+                        O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  char source[16];
+  const ssize_t size = read(file, source, sizeof(source));
+  close(file);
+  return size > 0 && std::string_view(source, static_cast<std::size_t>(size)) == "tsc\n";
 }
 
 class Counter {
  public:
   // Decides whether to trust, and measures the rate for a first time.
-  void examine() {
+  void examine() noexcept {
     if (!kernel_trusts_counter()) return;
-    origin_ = read_pair();
+    origin_ = read_both();
     // The readings are off by some tens of nanoseconds: after 50 us, by a part in a thousand.
     while (std::chrono::steady_clock::now() - origin_.time < 50us) {
     }
-    measure();
+    first_rate_ = nanoseconds_per_tick(origin_, read_both());
+    nanoseconds_.store(first_rate_, std::memory_order_relaxed);  // before any use
     trusted_ = true;
   }
   [[nodiscard]] bool trusted() const noexcept { return trusted_; }
@@ -66,15 +74,14 @@ class Counter {
   static constexpr double kMeasureAgain = 10e6;  // ns: beside that, measuring costs nothing
 
   double measure() noexcept {
-    const Pair now = read_pair();
-    const double rate = std::chrono::duration<double, std::nano>(now.time - origin_.time).count() /
-                        static_cast<double>(now.ticks - origin_.ticks);
+    const double rate = plausible_rate(origin_, read_both(), first_rate_);
     nanoseconds_.store(rate, std::memory_order_relaxed);
     return rate;
   }
 
-  bool trusted_ = false;  // with the origin: before any use
-  Pair origin_{};
+  bool trusted_ = false;  // with the two that follow: before any use
+  TickReading origin_{};
+  double first_rate_ = 1;
   std::atomic<double> nanoseconds_{1};  // a tick
 };
 
@@ -83,6 +90,13 @@ constinit Counter counter;
 #endif
 
 }  // namespace
+
+double plausible_rate(const TickReading& origin, const TickReading& now, double first) noexcept {
+  constexpr double kDrift = 0.01;  // ten times what the first rate may be off by
+  if (now.ticks <= origin.ticks) return first;
+  const double rate = nanoseconds_per_tick(origin, now);
+  return std::abs(rate / first - 1) > kDrift ? first : rate;
+}
 
 bool examine_counter() noexcept {
 #ifdef __x86_64__

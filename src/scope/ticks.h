@@ -10,7 +10,8 @@
 //   const std::chrono::nanoseconds took = ticks_between(began, ticks_now(clock), clock);
 //
 // Threads: from any. Errors: none. The first use of the system's clock takes 50 us, to measure the
-// counter's rate; a duration is right to a part in a thousand, or 100 ns.
+// counter's rate; a duration is right to a part in a thousand, or 100 ns. A suspend of the machine
+// that is too short to be told from drift makes that a part in a hundred.
 #pragma once
 
 #include <chrono>
@@ -40,6 +41,18 @@ namespace carrel::scope {
 #endif
   return static_cast<std::uint64_t>(clock.steady_now().time_since_epoch().count());
 }
+
+// The counter and the system's steady clock at the same moment, nearly.
+struct TickReading {
+  std::uint64_t ticks = 0;
+  Clock::Steady time{};
+};
+
+// Nanoseconds a tick, by two readings of which `origin` is the older; `first`, which was measured
+// once, if that differs by more than the counter can have drifted. A suspend of the machine does
+// it: the steady clock leaves the pause out, and the counter runs on or starts again.
+[[nodiscard]] double plausible_rate(const TickReading& origin, const TickReading& now,
+                                    double first) noexcept;
 
 // Both of `clock`; zero if `end` is before `begin`.
 [[nodiscard]] std::chrono::nanoseconds ticks_between(std::uint64_t begin, std::uint64_t end,
