@@ -7,6 +7,7 @@
 #include "local/describe.h"
 #include "local/slot.h"
 #include "local/sticky.h"
+#include "local/without_memory.h"
 
 namespace carrel::local {
 namespace {
@@ -29,6 +30,18 @@ std::optional<Stamped> record_of(ThreadBlock& self, Key key) {
     return cell;
   });
   return described ? std::optional(std::move(result)) : std::nullopt;
+}
+
+// Whether the value of the log's entry was made or replaced since, and is no cache.
+bool is_since(ThreadBlock& self, Key key, AuditMark mark) noexcept {
+  void* const value = key.empty() ? nullptr : self.map.find(key);
+  if (value == nullptr) return false;
+  Slot& slot = slot_at(key.slot());
+  slot.lock.lock();
+  const Cell* const cell = find_linked(slot, key, &Cell::of(value), self);
+  const bool since = cell != nullptr && cell->stamp >= mark.epoch && cell->stamp != Cell::kCache;
+  slot.lock.unlock();
+  return since;
 }
 
 }  // namespace
@@ -64,6 +77,31 @@ std::vector<ValueRecord> values_of_this_thread() {
     }
   }
   return found;
+}
+
+std::size_t count_since(AuditMark mark) noexcept {
+  ThreadBlock& self = thread_block;
+  std::size_t count = 0;
+  for (std::uint32_t i = self.map.log_size(); i-- > 0;) {
+    if (i < self.map.log_size() && is_since(self, self.map.log_key(i), mark)) ++count;
+  }
+  return count;
+}
+
+std::size_t remove_since(AuditMark mark) noexcept {
+  constexpr int kRounds = 8;  // as many as a thread's end grants
+  ThreadBlock& self = thread_block;
+  std::size_t removed = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    const std::size_t before = removed;
+    for (std::uint32_t i = self.map.log_size(); i-- > 0;) {
+      if (i >= self.map.log_size()) continue;  // a removal has shortened the log
+      const Key key = self.map.log_key(i);
+      if (is_since(self, key, mark) && remove_value(key)) ++removed;
+    }
+    if (removed == before) break;
+  }
+  return removed;
 }
 
 bool remove_value(Key key) noexcept {

@@ -4,9 +4,11 @@
 #include <cstdio>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "carrel/base/assert.h"
+#include "local/without_memory.h"
 #include "scope/exception_text.h"
 #include "scope/striped_counters.h"
 #include "scope/ticks.h"
@@ -57,10 +59,14 @@ struct Boundary::Figures {
     times.add({{bucket, 1}, {kTotalNs, static_cast<std::uint64_t>(open.count())}});
   }
 
-  void count_leftovers(std::span<const Leftover> found) {
-    leftovers.fetch_add(found.size(), std::memory_order_relaxed);
-    const std::scoped_lock lock(mutex_);
-    for (const Leftover& leftover : found) ++by_variable[leftover.variable];
+  void count_leftovers(std::span<const Leftover> found, std::size_t unrecorded) noexcept {
+    leftovers.fetch_add(found.size() + unrecorded, std::memory_order_relaxed);
+    try {
+      const std::scoped_lock lock(mutex_);
+      for (const Leftover& leftover : found) ++by_variable[leftover.variable];
+    } catch (const std::bad_alloc&) {
+      // No room for one more variable: the sum above has it.
+    }
   }
 
   // Whether a line may be printed now: then how many were not, since the last one.
@@ -91,28 +97,44 @@ Boundary::Audit::~Audit() {
 
 void Boundary::audit(local::AuditMark mark, const ScopeOptions& task,
                      std::chrono::nanoseconds age) noexcept {
+  const bool clears = options_.audit == AuditPolicy::clear;
   std::vector<Leftover> found;
+  std::size_t unrecorded = 0;
   for (int round = 0; round < kClearRounds; ++round) {
-    const std::vector<local::ValueRecord> values = local::values_since(mark);
-    for (const local::ValueRecord& value : values)
-      found.push_back({.variable = value.variable,
-                       .type = value.type,
-                       .bytes = value.bytes,
-                       .age = value.age,
-                       .task = std::string(task.name.view()),
-                       .task_age = age});
-    if (values.empty() || options_.audit != AuditPolicy::clear) break;
-    // Newest first, as at the thread's exit: a later value may use an earlier one.
-    for (auto value = values.rbegin(); value != values.rend(); ++value)
-      local::remove_value(value->key);
+    const auto recorded = static_cast<std::ptrdiff_t>(found.size());
+    try {
+      const std::vector<local::ValueRecord> values = local::values_since(mark);
+      for (const local::ValueRecord& value : values)
+        found.push_back({.variable = value.variable,
+                         .type = value.type,
+                         .bytes = value.bytes,
+                         .age = value.age,
+                         .task = std::string(task.name.view()),
+                         .task_age = age});
+      if (values.empty() || !clears) break;
+      // Newest first, as at the thread's exit: a later value may use an earlier one.
+      for (auto value = values.rbegin(); value != values.rend(); ++value)
+        local::remove_value(value->key);
+    } catch (const std::bad_alloc&) {
+      // The next task must not find them, whether they can be named or not.
+      found.erase(found.begin() + recorded, found.end());
+      unrecorded = clears ? local::remove_since(mark) : local::count_since(mark);
+      break;
+    }
   }
-  if (found.empty()) return;
-  figures_->count_leftovers(found);
-  report(found, *task.clock);
+  if (found.empty() && unrecorded == 0) return;
+  figures_->count_leftovers(found, unrecorded);
+  if (unrecorded != 0)
+    std::fprintf(stderr, "carrel: no memory to report %zu values that a task left\n", unrecorded);
+  if (!found.empty()) report(found, *task.clock);
   CARREL_ASSERT(options_.audit != AuditPolicy::abort, describe(found));
 }
 
 void Boundary::report(std::span<const Leftover> found, const Clock& clock) noexcept {
+  const auto failed = [&](const char* what) {
+    figures_->printer_failures.fetch_add(1, std::memory_order_relaxed);
+    std::fprintf(stderr, "carrel: on_leftover threw: %s\n", what);
+  };
   try {
     if (options_.on_leftover) {
       options_.on_leftover(found);
@@ -121,11 +143,11 @@ void Boundary::report(std::span<const Leftover> found, const Clock& clock) noexc
           *unprinted == 0 ? "" : " (and " + std::to_string(*unprinted) + " tasks before)";
       std::fprintf(stderr, "carrel: %s%s\n", describe(found).c_str(), more.c_str());
     }
+  } catch (const std::exception& error) {
+    // The printer is the user's: its failure must not become the task's. Said without allocating.
+    failed(error.what());
   } catch (...) {
-    // The printer is the user's: its failure must not become the task's.
-    const std::string what = scope::text_of(std::current_exception());
-    figures_->printer_failures.fetch_add(1, std::memory_order_relaxed);
-    std::fprintf(stderr, "carrel: on_leftover threw: %s\n", what.c_str());
+    failed(scope::text_of(std::current_exception()).c_str());
   }
 }
 

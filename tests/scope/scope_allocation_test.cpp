@@ -8,6 +8,7 @@
 #include <new>
 #include <string>
 
+#include "carrel/local/thread_local.h"
 #include "carrel/scope/boundary.h"
 #include "carrel/scope/request_local.h"
 #include "carrel/scope/snapshot.h"
@@ -16,9 +17,11 @@ namespace {
 
 thread_local std::uint64_t allocations = 0;
 thread_local std::uint64_t failing_allocation = 0;  // the one with this number; 0: none
+thread_local std::uint64_t failing_from = 0;        // and all from this one on; 0: none
 
 void* counted(std::size_t bytes) {
   if (++allocations == failing_allocation) throw std::bad_alloc();
+  if (failing_from != 0 && allocations >= failing_from) throw std::bad_alloc();
   if (void* const block = std::malloc(bytes == 0 ? 1 : bytes)) return block;
   throw std::bad_alloc();
 }
@@ -141,6 +144,44 @@ TEST(Allocation, AnyOneMayFailAndLeavesTheScopeWhole) {
     values.set_all();  // and goes on
   }
   EXPECT_GT(failures, 80U) << "each value, the overflow table and the snapshot allocate";
+}
+
+TEST(Allocation, AnAuditWithoutMemoryClearsAndCountsAllTheSame) {
+  constexpr int kTasks = 40;
+  const ThreadLocal<int> first{{.name = "a name that no small string holds, of the first one"}};
+  const ThreadLocal<int> second{{.name = "a name that no small string holds, of the second one"}};
+  std::size_t reported = 0;
+  Boundary boundary({.on_leftover = [&](std::span<const Leftover> found) {
+    const std::string line = found[0].variable + found[0].type;
+    reported += found.size();
+  }});
+  const auto leave_two = [&](std::uint64_t succeeding) {
+    boundary.run({.name = "a task"}, [&] {
+      first.set(1);
+      second.set(2);
+      failing_from = succeeding == 0 ? 0 : allocations + succeeding;
+    });
+    failing_from = 0;
+    EXPECT_EQ(first.peek(), nullptr);
+    EXPECT_EQ(second.peek(), nullptr);
+  };
+  for (std::uint64_t n = 0; n < kTasks; ++n) leave_two(n);
+  EXPECT_EQ(boundary.leftovers(), 2U * kTasks);
+  EXPECT_LT(reported, 2U * kTasks) << "no allocation failed";
+  EXPECT_GT(boundary.printer_failures(), 0U);
+  EXPECT_LT(boundary.printer_failures() + reported / 2, std::uint64_t{kTasks});
+}
+
+TEST(Allocation, AnAuditThatOnlyReportsCountsWithoutMemory) {
+  const ThreadLocal<int> variable{{.name = "a name that is too long for the small string buffer"}};
+  Boundary boundary({.audit = AuditPolicy::report});
+  boundary.run({.name = "a task"}, [&] {
+    variable.set(1);
+    failing_from = allocations + 1;
+  });
+  failing_from = 0;
+  EXPECT_EQ(variable.peek() == nullptr ? 0 : *variable.peek(), 1);
+  EXPECT_EQ(boundary.leftovers(), 1U);
 }
 
 }  // namespace
