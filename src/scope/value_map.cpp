@@ -16,6 +16,27 @@ std::size_t place_of(std::uint64_t key, std::size_t mask) noexcept {
   return static_cast<std::size_t>(Homes::number(key) * kFibonacciStep) & mask;
 }
 
+// At home in place of a key, whose displaced cell will come back there: restore() so asks for no
+// memory. No key has this bit.
+constexpr std::uint64_t kKept = std::uint64_t{1} << 63;
+
+// Whether a guard has put a value in the place of an older one of the key.
+bool has_displaced(const Cell& cell) noexcept {
+  if (cell.bind_depth == 0) return false;  // with one, what stands at home was bound
+  for (const Cell* older = cell.older; older != nullptr; older = older->older)
+    if (older->key == cell.key && older->displaced) return true;
+  return false;
+}
+
+// Where there is a free entry.
+template <class Entry>
+void put(std::vector<Entry>& entries, const Entry& entry) noexcept {
+  const std::size_t mask = entries.size() - 1;
+  std::size_t i = place_of(entry.key, mask);
+  while (entries[i].key != 0) i = (i + 1) & mask;
+  entries[i] = entry;
+}
+
 }  // namespace
 
 void* Arena::allocate_slowly(std::size_t rounded, std::size_t align) {
@@ -84,12 +105,6 @@ void ValueMap::add_to_overflow(Cell* cell) {
     fresh->entries.resize(kOverflowInitial);
     overflow_ = std::move(fresh);
   }
-  const auto put = [](std::vector<Entry>& entries, const Entry& entry) {
-    const std::size_t mask = entries.size() - 1;
-    std::size_t i = place_of(entry.key, mask);
-    while (entries[i].key != 0) i = (i + 1) & mask;
-    entries[i] = entry;
-  };
   if ((overflow_->used + 1) * 3 > overflow_->entries.size() * 2) {
     std::vector<Entry> larger(overflow_->entries.size() * 2);
     for (const Entry& entry : overflow_->entries)
@@ -120,7 +135,11 @@ void ValueMap::erase_from_overflow(std::uint64_t key) noexcept {
 bool ValueMap::remove(std::uint64_t key) noexcept {
   Cell* const cell = find(key);
   if (cell == nullptr) return false;
-  remove(cell);
+  const bool keeps_home = Homes::at(homes_.keys, key) == key && has_displaced(*cell);
+  erase_entry(key);
+  if (keeps_home) Homes::at(homes_.keys, key) = key | kKept;
+  unlink(cell);
+  destroy(cell);  // last: it runs user code, which may come back here
   return true;
 }
 
@@ -135,10 +154,24 @@ void ValueMap::restore(Cell* displaced) {
   if (Cell* const bound = exchange(displaced)) {
     unlink(bound);
     destroy(bound);
-  } else if (Homes::at(homes_.keys, displaced->key) == 0) {  // what was bound has been removed
+    return;
+  }
+  // What was bound has been removed.
+  const std::uint64_t home = Homes::at(homes_.keys, displaced->key);
+  if (home == 0 || home == (displaced->key | kKept)) {
+    // An older one may still be displaced: remove() must keep the home for that one as well.
+    if (home != 0) displaced->bind_depth = std::max(displaced->bind_depth, 1U);
     put_home(displaced);
-  } else {
+    return;
+  }
+  try {
     add_to_overflow(displaced);
+  } catch (const std::bad_alloc&) {
+    // It was there, so that there is a table. One that cannot grow has still a third free, and must
+    // not be full, where a search would never end.
+    if (overflow_ == nullptr || overflow_->used + 1 >= overflow_->entries.size()) throw;
+    put(overflow_->entries, {displaced->key, displaced});
+    ++overflow_->used;
   }
 }
 

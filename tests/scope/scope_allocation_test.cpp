@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 
 #include "carrel/local/thread_local.h"
@@ -182,6 +183,100 @@ TEST(Allocation, AnAuditThatOnlyReportsCountsWithoutMemory) {
   failing_from = 0;
   EXPECT_EQ(variable.peek() == nullptr ? 0 : *variable.peek(), 1);
   EXPECT_EQ(boundary.leftovers(), 1U);
+}
+
+// A variable, and one that has the same home in a scope.
+struct Neighbours {
+  Neighbours() {
+    for (int i = 0; i < 15; ++i) others.emplace_back("other");
+    same_home.emplace("same home");
+  }
+  RequestLocal<int> bound{"bound"};
+  std::deque<RequestLocal<int>> others;
+  std::optional<RequestLocal<int>> same_home;
+};
+
+TEST(Allocation, AGuardRestoresWithoutAnyWhatLostItsPlaceToAnother) {
+  const Neighbours of;
+  Scope scope;
+  of.bound.set(1);
+  {
+    const auto guard = of.bound.bind(2);
+    of.bound.remove();
+    of.same_home->set(7);
+    failing_from = allocations + 1;
+  }
+  failing_from = 0;
+  EXPECT_EQ(of.bound.get(), 1);
+  EXPECT_EQ(of.same_home->get(), 7);
+  of.bound.remove();
+  of.bound.set(2);
+  EXPECT_EQ(of.bound.get(), 2);
+  EXPECT_EQ(of.same_home->get(), 7);
+}
+
+TEST(Allocation, AGuardRestoresWithoutAnyWhatWasBoundAndRemovedAgainMeanwhile) {
+  const Neighbours of;
+  Scope scope;
+  of.bound.set(1);
+  {
+    const auto guard = of.bound.bind(2);
+    of.bound.remove();
+    of.bound.set(3);
+    of.bound.remove();
+    {
+      const auto again = of.bound.bind(4);
+      EXPECT_EQ(of.bound.get(), 4);
+    }
+    EXPECT_EQ(of.bound.find(), nullptr);
+    of.same_home->set(7);
+    failing_from = allocations + 1;
+  }
+  failing_from = 0;
+  EXPECT_EQ(of.bound.get(), 1);
+  EXPECT_EQ(of.same_home->get(), 7);
+}
+
+TEST(Allocation, AGuardRestoresWithoutAnyAfterAnotherOneThatDidSo) {
+  const Neighbours of;
+  Scope scope;
+  of.bound.set(1);
+  {
+    const auto guard = of.bound.bind(2);
+    of.bound.remove();
+    of.bound.set(3);
+    {
+      const auto inner = of.bound.bind(4);
+      of.bound.remove();
+    }
+    EXPECT_EQ(of.bound.get(), 3);
+    of.bound.remove();
+    of.same_home->set(7);
+    failing_from = allocations + 1;
+  }
+  failing_from = 0;
+  EXPECT_EQ(of.bound.get(), 1);
+  EXPECT_EQ(of.same_home->get(), 7);
+}
+
+// The overflow table has to grow for the value that comes back, and cannot.
+TEST(Allocation, AGuardRestoresWithoutAnyIntoAFullTable) {
+  for (int more = 0; more < 20; ++more) {
+    const Neighbours of;
+    std::deque<RequestLocal<int>> fill;
+    Scope scope;
+    of.same_home->set(7);
+    of.bound.set(1);
+    {
+      const auto guard = of.bound.bind(2);
+      of.bound.remove();
+      for (int i = 0; i < 16 + more; ++i) fill.emplace_back("fill").set(i);
+      failing_from = allocations + 1;
+    }
+    failing_from = 0;
+    EXPECT_EQ(of.bound.get(), 1);
+    for (int i = 0; i < 16 + more; ++i) EXPECT_EQ(fill[static_cast<std::size_t>(i)].get(), i);
+  }
 }
 
 }  // namespace
