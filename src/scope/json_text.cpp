@@ -1,5 +1,7 @@
 #include "scope/json_text.h"
 
+#include "scope/utf8.h"
+
 namespace carrel::scope {
 
 void JsonText::separate() {
@@ -31,7 +33,7 @@ void JsonText::value(std::string_view text) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   separate();
   text_ += '"';
-  for (const char c : text) {
+  for (const char c : well_formed(text)) {
     if (c == '"' || c == '\\') {
       text_ += '\\';
       text_ += c;

@@ -1,25 +1,30 @@
 #include "carrel/scope/metrics.h"
 
 #include <array>
+#include <charconv>
 #include <cmath>
-#include <cstdio>
 
 #include "carrel/scope/inspect.h"
+#include "scope/utf8.h"
 
 namespace carrel {
 namespace {
+
+using scope::well_formed;
 
 std::string number_text(double number) {
   if (number == std::floor(number) && std::abs(number) < 1e15) {
     return std::to_string(static_cast<std::int64_t>(number));
   }
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.9g", number);
-  return text.data();
+  // Not printf, which writes the decimal point that the program's locale asks for.
+  std::array<char, 32> text;
+  const auto end =
+      std::to_chars(text.data(), text.data() + text.size(), number, std::chars_format::general);
+  return {text.data(), end.ptr};
 }
 
 void append_escaped(std::string& text, std::string_view value) {
-  for (const char c : value) {
+  for (const char c : well_formed(value)) {
     if (c == '\\' || c == '"') text += '\\';
     if (c == '\n') {
       text += "\\n";

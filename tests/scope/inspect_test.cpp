@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <clocale>
 #include <latch>
 #include <string>
 #include <thread>
@@ -188,6 +190,54 @@ TEST(Metrics, CountTheValuesOfEachVariable) {
       << page;
   EXPECT_NE(page.find("carrel_thread_value_bytes{variable=\"a marker of this test\"} 8\n"),
             std::string::npos);
+}
+
+// A decimal comma, if the machine has a locale with one; as glibc's printf would write it.
+class WithDecimalComma {
+ public:
+  WithDecimalComma() : before_(std::setlocale(LC_NUMERIC, nullptr)) {
+    for (const char* name : {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE"})
+      if (std::setlocale(LC_NUMERIC, name) != nullptr) return;
+  }
+  WithDecimalComma(const WithDecimalComma&) = delete;
+  WithDecimalComma& operator=(const WithDecimalComma&) = delete;
+  ~WithDecimalComma() { std::setlocale(LC_NUMERIC, before_.c_str()); }
+
+ private:
+  std::string before_;
+};
+
+TEST(Metrics, AreWrittenTheSameInEveryLocaleAndToTheLastDigit) {
+  const WithDecimalComma locale;
+  MetricText text;
+  text.gauge({"a", "A."}, {}, 0.5);
+  text.counter({"b", "B."}, {}, 1234567.000001);
+  EXPECT_EQ(std::move(text).take(),
+            "# HELP a A.\n# TYPE a gauge\na 0.5\n"
+            "# HELP b B.\n# TYPE b counter\nb 1.234567000001e+06\n");
+}
+
+TEST(Metrics, ANameThatIsNotUtf8DoesNotSpoilThePage) {
+  // Latin-1, a cut sequence, an overlong one, a surrogate, beyond U+10FFFF; and what is right.
+  const std::array<std::pair<std::string_view, std::string_view>, 6> names{{
+      {"M\xfcnchen", "M\uFFFDnchen"},
+      {"cut \xe2\x82", "cut \uFFFD\uFFFD"},
+      {"\xc0\xaf", "\uFFFD\uFFFD"},
+      {"\xed\xa0\x80", "\uFFFD\uFFFD\uFFFD"},
+      {"\xf4\x90\x80\x80", "\uFFFD\uFFFD\uFFFD\uFFFD"},
+      {"M\u00fcnchen \u20ac \U0001F600", "M\u00fcnchen \u20ac \U0001F600"},
+  }};
+  for (const auto& [name, expected] : names) {
+    MetricText text;
+    const std::array<std::pair<std::string_view, std::string_view>, 1> labels{{{"name", name}}};
+    text.gauge({"a", "A."}, labels, 1);
+    EXPECT_EQ(std::move(text).take(),
+              "# HELP a A.\n# TYPE a gauge\na{name=\"" + std::string(expected) + "\"} 1\n");
+    Inspection inspection;
+    inspection.threads.push_back({.number = 7, .scope = std::string(name)});
+    EXPECT_NE(to_json(inspection).find("\"scope\":\"" + std::string(expected) + "\""),
+              std::string::npos);
+  }
 }
 
 }  // namespace
