@@ -1,5 +1,7 @@
 #include "scope/striped_counters.h"
 
+#include <pthread.h>
+
 #include <bit>
 
 namespace carrel::scope {
@@ -49,6 +51,12 @@ class Stripe::Lease {
 };
 
 void Stripe::choose() noexcept {
+  // A forked child has one thread: the stripes of the others are free there. If the handler cannot
+  // be installed, they stay taken, and the child's later threads share.
+  [[maybe_unused]] static const int installed = pthread_atfork(nullptr, nullptr, [] {
+    // Relaxed: there is no other thread.
+    taken.store(own_ < kOwned ? std::uint32_t{1} << own_ : 0, std::memory_order_relaxed);
+  });
   const std::uint32_t owned = take_owned();
   if (owned == kOwned) {
     own_ = next_shared();
