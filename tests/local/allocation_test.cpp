@@ -183,8 +183,23 @@ TEST(Allocation, AValueThatFindsNoRoomMayDestroyItsVariable) {
 
 TEST(Allocation, AStaticVariableWhoseRegistrationFailedIsUsableLater) {
   static constinit StaticThreadLocal<Large> late{"late"};
+  // Takes every slot there is, so that the next registration needs memory for more of them.
+  std::vector<std::optional<ThreadLocal<int>>> others(std::size_t{1} << 14);
+  bool full = false;
+  for (std::size_t i = 0; i < others.size() && !full; ++i) {
+    fails_at = 1;
+    try {
+      others[i].emplace();
+    } catch (const std::bad_alloc&) {
+      full = true;
+    }
+    fails_at = 0;
+  }
+  ASSERT_TRUE(full);
   std::thread([&] {
-    fail_every_allocation([&] { late.get().number = 5; }, [&] { EXPECT_EQ(late.peek(), nullptr); });
+    const int failures = fail_every_allocation([&] { late.get().number = 5; },
+                                               [&] { EXPECT_EQ(late.peek(), nullptr); });
+    EXPECT_GE(failures, 2) << "the slots, and the value's cell";
     EXPECT_EQ(late.get().number, 5);
   }).join();
 }
