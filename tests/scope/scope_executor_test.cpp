@@ -216,7 +216,6 @@ TEST(ScopeExecutor, ACoroutineThatThrowsPassesItOnAndClosesItsScope) {
   EXPECT_EQ(value.use_count(), 1);
 }
 
-// The same on a pool whose threads end while a frame is suspended in nested scopes.
 TEST(PostInScope, AFunctionOnSomebodyElsesPoolHasTheContextOfWhoeverPostedIt) {
   const RequestLocal<int> number{"number"};
   std::promise<int> seen;
