@@ -26,6 +26,7 @@ bool rolls_back(const Refused& refused) {
 }
 
 TEST_F(AsyncTransaction, RunsOnAWorkerAndResumesWhereItWas) {
+  driver_.answer(42);
   std::thread::id before;
   std::thread::id inside;
   std::thread::id after;
@@ -42,8 +43,7 @@ TEST_F(AsyncTransaction, RunsOnAWorkerAndResumesWhereItWas) {
     EXPECT_EQ(Scope::current()->name(), "a request");
     co_return read;
   });
-  driver_.answer(0);
-  EXPECT_EQ(answer.get(), 0);
+  EXPECT_EQ(answer.get(), 42);
   EXPECT_EQ(before, after);
   EXPECT_NE(before, inside);
   EXPECT_EQ(sent(), (Diary{"1 begin", "1 select consumer_account", "1 commit"}));
@@ -176,20 +176,44 @@ TEST_F(AsyncTransaction, WithoutACarriedScopeItIsRefused) {
   EXPECT_EQ(code.get(), "no_scope");
 }
 
-TEST_F(AsyncTransaction, AFullPoolIsThrownAtTheCoroutine) {
+// Keeps the one worker of a pool busy, and its queue of one full, until opened.
+struct FullPool {
+  explicit FullPool(Refusal refusal)
+      : pool({.name = "full", .threads = 1, .queue_max = 1, .refusal = refusal}) {
+    std::latch busy(1);
+    EXPECT_TRUE(pool.post({.name = "the running one"}, [this, &busy] {
+      busy.count_down();
+      gate.wait();
+    }));
+    busy.wait();
+    EXPECT_TRUE(pool.post({.name = "the queued one"}, [] {}));
+  }
+  void open() {
+    gate.count_down();
+    static_cast<void>(pool.drain(kNoDeadline));
+  }
+  std::latch gate{1};
+  WorkerPool pool;
+};
+
+TEST_F(AsyncTransaction, AFullOrClosedPoolIsThrownAtTheCoroutine) {
+  FullPool full(Refusal::refuse);
   WorkerPool closed({.name = "closed", .threads = 1});
   static_cast<void>(closed.drain(kNoDeadline));
-  auto code = serve([&]() -> awaitable<std::string> {
-    book_.set("consumer");
-    try {
-      co_await session_.async_transaction(closed, [] { ADD_FAILURE() << "ran"; });
-    } catch (const Error& error) {
-      book_.set("consumer");  // the scope is back
-      co_return std::string(error.code());
-    }
-    co_return "nothing";
-  });
-  EXPECT_EQ(code.get(), "pool.closed");
+  for (auto* pool : {&full.pool, &closed}) {
+    auto code = serve([&]() -> awaitable<std::string> {
+      book_.set("consumer");
+      try {
+        co_await session_.async_transaction(*pool, [] { ADD_FAILURE() << "ran"; });
+      } catch (const Error& error) {
+        EXPECT_EQ(book_.get(), "consumer");  // the scope is back
+        co_return std::string(error.code()) + (error.retryable() ? ", retryable" : "");
+      }
+      co_return "nothing";
+    });
+    EXPECT_EQ(code.get(), pool == &closed ? "pool.closed, retryable" : "pool.full, retryable");
+  }
+  full.open();
 }
 
 // Takes tasks, and never runs them.
@@ -272,26 +296,6 @@ TEST_F(AsyncTransaction, RunInTheCallerItIsInTheCoroutinesScopeAndNotTheTasks) {
   threads.join();
   EXPECT_EQ(merchant_driver_.diary().size(), 3U);
 }
-
-// Keeps the one worker of a pool busy, and its queue of one full, until opened.
-struct FullPool {
-  explicit FullPool(Refusal refusal)
-      : pool({.name = "full", .threads = 1, .queue_max = 1, .refusal = refusal}) {
-    std::latch busy(1);
-    EXPECT_TRUE(pool.post({.name = "the running one"}, [this, &busy] {
-      busy.count_down();
-      gate.wait();
-    }));
-    busy.wait();
-    EXPECT_TRUE(pool.post({.name = "the queued one"}, [] {}));
-  }
-  void open() {
-    gate.count_down();
-    static_cast<void>(pool.drain(kNoDeadline));
-  }
-  std::latch gate{1};
-  WorkerPool pool;
-};
 
 TEST_F(AsyncTransaction, AFullPoolThatRunsInTheCallerServesManyCoroutinesInTheirScopes) {
   asio::thread_pool threads(2);

@@ -1,5 +1,7 @@
 // TransactionOptions::stop: how a transaction is ended from outside.
 #include <algorithm>
+#include <atomic>
+#include <filesystem>
 #include <stop_token>
 #include <thread>
 
@@ -114,31 +116,40 @@ TEST_F(Stop, AConflictIsNotRunAgainAfterIt) {
   EXPECT_EQ(runs, 1);
 }
 
+// The stop is asked for once the statement runs, which shows in the log file that it fills.
 TEST(StopOnSqlite, ARunningStatementEndsAndTheConnectionStaysOfUse) {
-  const TemporaryFolder folder;
-  const auto driver = sqlite_driver({.file = folder / "a.db"});
-  Pool pool({.name = "a"}, *driver);
-  Session session({.routes = {{"a", &pool, {}}}});
-  const Scope scope({.name = "a test"});
-  session.execute("create table t (x)");
-  constexpr auto endless =
-      "with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c";
   for (const auto mode : {Propagation::required, Propagation::supports}) {
+    const TemporaryFolder folder;
+    const auto driver = sqlite_driver({.file = folder / "a.db"});
+    Pool pool({.name = "a"}, *driver);
+    Session session({.routes = {{"a", &pool, {}}}});
+    const Scope scope({.name = "a test"});
+    session.execute("create table t (x)");
+    const auto logged = [&] { return std::filesystem::file_size(folder / "a.db-wal"); };
     std::stop_source stop;
+    std::atomic<bool> over{false};
     std::thread asker;
     EXPECT_EQ(code_of([&] {
                 session.transaction({.propagation = mode, .stop = stop.get_token()}, [&] {
                   session.execute("insert into t values (1)");
-                  asker = std::thread([&] { stop.request_stop(); });
-                  session.execute(endless);
+                  asker = std::thread([&, before = logged()] {
+                    while (!over && logged() <= before) std::this_thread::yield();
+                    EXPECT_FALSE(over);
+                    stop.request_stop();
+                  });
+                  session.execute(
+                      "insert into t with recursive c(x) as "
+                      "(select 1 union all select x + 1 from c) select zeroblob(1000) from c");
                 });
               }),
               "sql.cancelled");
+    over = true;
     asker.join();
+    // What the transaction did is gone; what ran outside one is there.
+    EXPECT_EQ(session.execute("select count(*) from t").one().get<int>(0),
+              mode == Propagation::supports ? 1 : 0);
+    EXPECT_EQ(pool.stats().closed_broken, 0U);
   }
-  // What the transaction did is gone; what ran outside one is there.
-  EXPECT_EQ(session.execute("select count(*) from t").one().get<int>(0), 1);
-  EXPECT_EQ(pool.stats().closed_broken, 0U);
 }
 
 }  // namespace
