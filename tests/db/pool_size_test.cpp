@@ -61,7 +61,8 @@ TEST_P(PoolOfSize, ServesInOrderOfArrivalWhicheverConnectionComesBack) {
   for (std::size_t i = 0; i < served.size(); ++i) {
     waiters.emplace_back([&, i] {
       const auto lease = pool_.borrow();
-      served[i] = ++count;
+      served[i] = count + 1;  // one is served at a time
+      ++count;
       all_served.wait();
     });
     wait_until_waiting(pool_, i + 1);
