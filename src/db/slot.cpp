@@ -12,7 +12,8 @@ namespace carrel::db {
 
 void Label::set(std::string_view text) noexcept {
   std::array<std::uint64_t, kWords> words{};
-  std::memcpy(words.data(), text.data(), std::min(text.size(), sizeof words));
+  // An empty text may have no address, which memcpy takes not even for a length of 0.
+  text.copy(reinterpret_cast<char*>(words.data()), sizeof words);
   for (std::size_t i = 0; i < kWords; ++i) words_[i].store(words[i], std::memory_order_relaxed);
 }
 
