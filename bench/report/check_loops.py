@@ -14,7 +14,7 @@ import sys
 
 FORMS = ("pointer_loop", "increment_loop", "chain_loop")
 REGISTER = r"%fs:"
-COMPARED = r"cmp\s+%fs:"  # the entry's key where it lies: see carrel/local/lookup.h
+COMPARED = r"cmp\s+%fs:"  # the entry's key where it lies: see carrel/local/internal/lookup.h
 DYNAMIC = r"call.*__tls_get_addr|%fs:"
 # (what the loop's name contains, what its body must contain)
 EXPECTED = [

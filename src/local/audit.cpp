@@ -1,4 +1,4 @@
-#include "carrel/local/audit.h"
+#include "carrel/local/internal/audit.h"
 
 #include <iterator>
 #include <optional>

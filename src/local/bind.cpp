@@ -1,4 +1,4 @@
-#include "carrel/local/bind.h"
+#include "carrel/local/internal/bind.h"
 
 #include <string>
 

@@ -2,7 +2,7 @@
 #include <bit>
 #include <new>
 
-#include "carrel/local/thread_block.h"
+#include "carrel/local/internal/thread_block.h"
 #include "local/memory.h"
 #include "local/spin_lock.h"
 

@@ -1,4 +1,4 @@
-#include "carrel/local/inspect.h"
+#include "carrel/local/internal/inspect.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,6 +1,6 @@
 #include <dlfcn.h>
 
-#include "carrel/local/variable.h"
+#include "carrel/local/internal/variable.h"
 
 namespace carrel::local {
 

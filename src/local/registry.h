@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "carrel/local/thread_block.h"
+#include "carrel/local/internal/thread_block.h"
 #include "local/slot.h"
 #include "local/spin_lock.h"
 

@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstdio>
 
-#include "carrel/local/inspect.h"
+#include "carrel/local/internal/inspect.h"
 
 namespace carrel::local {
 namespace {

@@ -8,8 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "carrel/local/cell.h"
-#include "carrel/local/variable.h"
+#include "carrel/local/internal/cell.h"
+#include "carrel/local/internal/variable.h"
 #include "local/spin_lock.h"
 
 namespace carrel::local {

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-#include "carrel/local/thread_block.h"
+#include "carrel/local/internal/thread_block.h"
 #include "local/slot.h"
 
 namespace carrel::local {

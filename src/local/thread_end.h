@@ -1,7 +1,7 @@
 // The end of a thread's values.
 #pragma once
 
-#include "carrel/local/thread_block.h"
+#include "carrel/local/internal/thread_block.h"
 
 namespace carrel::local {
 

@@ -1,11 +1,11 @@
-#include "carrel/local/thread_local_map.h"
+#include "carrel/local/internal/thread_local_map.h"
 
 #include <algorithm>
 #include <bit>
 #include <new>
 #include <utility>
 
-#include "carrel/local/cell.h"
+#include "carrel/local/internal/cell.h"
 #include "local/memory.h"
 #include "local/slot.h"
 

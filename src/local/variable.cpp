@@ -1,4 +1,4 @@
-#include "carrel/local/variable.h"
+#include "carrel/local/internal/variable.h"
 
 #include <cstring>
 #include <string>

@@ -8,7 +8,7 @@
 #include <mutex>
 #include <string_view>
 
-#include "carrel/local/thread_block.h"
+#include "carrel/local/internal/thread_block.h"
 #include "local/slot.h"
 
 namespace carrel::local {

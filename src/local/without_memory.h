@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "carrel/local/audit.h"
+#include "carrel/local/internal/audit.h"
 
 namespace carrel::local {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "carrel/local/inspect.h"
+#include "carrel/local/internal/inspect.h"
 #include "scope/json_text.h"
 #include "scope/thread_label.h"
 #include "scope/ticks.h"

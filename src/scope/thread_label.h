@@ -11,7 +11,7 @@
 #include <cstring>
 #include <vector>
 
-#include "carrel/local/thread_block.h"
+#include "carrel/local/internal/thread_block.h"
 #include "carrel/scope/scope.h"
 
 namespace carrel::scope {

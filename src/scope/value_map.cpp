@@ -1,4 +1,4 @@
-#include "carrel/scope/value_map.h"
+#include "carrel/scope/internal/value_map.h"
 
 #include <algorithm>
 #include <atomic>

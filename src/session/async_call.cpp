@@ -1,4 +1,4 @@
-#include "carrel/session/async_call.h"
+#include "carrel/session/internal/async_call.h"
 
 #include <array>
 #include <cstddef>

@@ -7,8 +7,8 @@
 #include <optional>
 #include <string_view>
 
-#include "carrel/local/audit.h"
-#include "carrel/local/inspect.h"
+#include "carrel/local/internal/audit.h"
+#include "carrel/local/internal/inspect.h"
 #include "carrel/local/thread_local.h"
 #include "local/worker.h"
 

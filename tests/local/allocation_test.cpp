@@ -14,8 +14,8 @@
 #include <thread>
 #include <vector>
 
-#include "carrel/local/audit.h"
-#include "carrel/local/inspect.h"
+#include "carrel/local/internal/audit.h"
+#include "carrel/local/internal/inspect.h"
 #include "carrel/local/static_thread_local.h"
 #include "carrel/local/thread_local.h"
 #include "local/values_for_tests.h"

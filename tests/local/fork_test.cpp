@@ -10,7 +10,7 @@
 #include <optional>
 #include <thread>
 
-#include "carrel/local/inspect.h"
+#include "carrel/local/internal/inspect.h"
 #include "carrel/local/thread_local.h"
 #include "local/values_for_tests.h"
 #include "local/worker.h"

@@ -8,9 +8,9 @@
 #include <set>
 #include <vector>
 
-#include "carrel/local/inspect.h"
+#include "carrel/local/internal/inspect.h"
+#include "carrel/local/internal/thread_local_map.h"
 #include "carrel/local/thread_local.h"
-#include "carrel/local/thread_local_map.h"
 #include "local/registry.h"
 #include "local/slot.h"
 #include "local/worker.h"

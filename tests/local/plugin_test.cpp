@@ -8,7 +8,7 @@
 #include <string>
 #include <thread>
 
-#include "carrel/local/inspect.h"
+#include "carrel/local/internal/inspect.h"
 #include "carrel/local/static_thread_local.h"
 #include "local/worker.h"
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "carrel/local/audit.h"
-#include "carrel/local/inspect.h"
+#include "carrel/local/internal/audit.h"
+#include "carrel/local/internal/inspect.h"
 #include "local/values_for_tests.h"
 
 namespace carrel {

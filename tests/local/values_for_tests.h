@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "carrel/local/inspect.h"
+#include "carrel/local/internal/inspect.h"
 
 namespace carrel::local {
 

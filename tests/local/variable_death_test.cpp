@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "carrel/local/inspect.h"
+#include "carrel/local/internal/inspect.h"
 #include "carrel/local/thread_local.h"
 #include "local/values_for_tests.h"
 #include "local/worker.h"

@@ -30,8 +30,8 @@
 #include <vector>
 
 #include "carrel/base/assert.h"
-#include "carrel/local/audit.h"
-#include "carrel/local/inspect.h"
+#include "carrel/local/internal/audit.h"
+#include "carrel/local/internal/inspect.h"
 #include "carrel/local/thread_local.h"
 
 namespace carrel {

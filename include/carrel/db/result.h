@@ -29,7 +29,7 @@
 #include <utility>
 #include <vector>
 
-#include "carrel/db/row_fields.h"
+#include "carrel/db/internal/row_fields.h"
 #include "carrel/db/value.h"
 
 namespace carrel {
@@ -204,4 +204,4 @@ class OwnedRow {
 
 }  // namespace carrel
 
-#include "carrel/db/result_inline.h"  // IWYU pragma: export
+#include "carrel/db/internal/result_inline.h"  // IWYU pragma: export

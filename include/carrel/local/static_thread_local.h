@@ -18,7 +18,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include "carrel/local/operations.h"
+#include "carrel/local/internal/operations.h"
 
 namespace carrel {
 namespace local {

@@ -28,7 +28,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "carrel/local/operations.h"
+#include "carrel/local/internal/operations.h"
 
 namespace carrel {
 

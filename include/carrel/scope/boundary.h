@@ -32,7 +32,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "carrel/local/audit.h"
+#include "carrel/local/internal/audit.h"
 #include "carrel/scope/scope.h"
 
 namespace carrel {

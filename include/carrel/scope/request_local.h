@@ -38,8 +38,8 @@
 #include <utility>
 
 #include "carrel/base/error.h"
+#include "carrel/scope/internal/value_cell.h"
 #include "carrel/scope/scope.h"
-#include "carrel/scope/value_cell.h"
 
 namespace carrel {
 

@@ -38,8 +38,8 @@
 
 #include "carrel/base/clock.h"
 #include "carrel/base/error.h"
+#include "carrel/scope/internal/value_map.h"
 #include "carrel/scope/trace_context.h"
-#include "carrel/scope/value_map.h"
 
 namespace carrel {
 

@@ -29,8 +29,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "carrel/scope/internal/value_map.h"
 #include "carrel/scope/scope.h"
-#include "carrel/scope/value_map.h"
 
 namespace carrel {
 

@@ -49,7 +49,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "carrel/session/async_call.h"
+#include "carrel/session/internal/async_call.h"
 #include "carrel/session/session.h"
 
 namespace carrel {

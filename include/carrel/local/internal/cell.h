@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "carrel/local/key.h"
+#include "carrel/local/internal/key.h"
 
 namespace carrel::local {
 

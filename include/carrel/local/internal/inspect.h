@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "carrel/local/audit.h"
+#include "carrel/local/internal/audit.h"
 
 namespace carrel::local {
 

@@ -11,8 +11,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "carrel/local/lookup.h"
-#include "carrel/local/variable.h"
+#include "carrel/local/internal/lookup.h"
+#include "carrel/local/internal/variable.h"
 
 namespace carrel::local {
 

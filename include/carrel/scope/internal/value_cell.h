@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "carrel/local/concurrent.h"
-#include "carrel/scope/value_map.h"
+#include "carrel/scope/internal/value_map.h"
 
 namespace carrel {
 

@@ -16,9 +16,9 @@
 #include <string>
 #include <vector>
 
-#include "carrel/local/key.h"
+#include "carrel/local/internal/key.h"
+#include "carrel/local/internal/thread_block.h"
 #include "carrel/local/options.h"
-#include "carrel/local/thread_block.h"
 
 namespace carrel::local {
 

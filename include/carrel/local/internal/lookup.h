@@ -28,8 +28,8 @@
 
 #include <cstdint>
 
-#include "carrel/local/key.h"
-#include "carrel/local/thread_block.h"
+#include "carrel/local/internal/key.h"
+#include "carrel/local/internal/thread_block.h"
 
 #if defined(CARREL_LOCAL_STATIC) && !defined(CARREL_LOCAL_DYNAMIC) && defined(__x86_64__) && \
     defined(__LP64__) && defined(__ELF__) && (defined(__PIE__) || !defined(__PIC__))

@@ -13,10 +13,10 @@
 #include <string_view>
 #include <type_traits>
 
-#include "carrel/local/cell.h"
-#include "carrel/local/key.h"
+#include "carrel/local/internal/cell.h"
+#include "carrel/local/internal/key.h"
+#include "carrel/local/internal/thread_block.h"
 #include "carrel/local/options.h"
-#include "carrel/local/thread_block.h"
 
 namespace carrel::local {
 

@@ -8,10 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "carrel/local/cell.h"
-#include "carrel/local/key.h"
+#include "carrel/local/internal/cell.h"
+#include "carrel/local/internal/key.h"
+#include "carrel/local/internal/thread_local_map.h"
 #include "carrel/local/options.h"
-#include "carrel/local/thread_local_map.h"
 
 namespace carrel::local {
 

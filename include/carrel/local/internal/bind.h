@@ -13,7 +13,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "carrel/local/values.h"
+#include "carrel/local/internal/values.h"
 
 namespace carrel {
 namespace local {

@@ -10,10 +10,10 @@
 #include <type_traits>
 #include <utility>
 
-#include "carrel/local/bind.h"
 #include "carrel/local/concurrent.h"
+#include "carrel/local/internal/bind.h"
+#include "carrel/local/internal/values.h"
 #include "carrel/local/options.h"
-#include "carrel/local/values.h"
 
 namespace carrel {
 

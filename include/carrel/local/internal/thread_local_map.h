@@ -19,7 +19,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "carrel/local/key.h"
+#include "carrel/local/internal/key.h"
 
 namespace carrel::local {
 
