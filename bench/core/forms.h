@@ -38,6 +38,8 @@
 #include <thread>
 #include <vector>
 
+#include "bench/core/paired.h"
+
 namespace carrel::bench {
 
 using Word = std::uintptr_t;
@@ -130,10 +132,20 @@ void run_loop(benchmark::State& state, Loop loop) {
 }
 
 template <class Peer>
+void register_loop(const std::string& name, Loop loop) {
+  benchmark::RegisterBenchmark(name.c_str(), &run_loop<Peer>, loop);
+  offer(name, [loop] {
+    const auto variable = std::make_shared<typename Peer::Variable>();
+    Peer::fill(*variable);
+    return timed(kBatch, [variable, loop] { loop(Peer::handle(*variable)); });
+  });
+}
+
+template <class Peer>
 void register_forms(const std::string& name, Forms forms = forms_of<Peer>()) {
-  benchmark::RegisterBenchmark((name + "/pointer").c_str(), &run_loop<Peer>, forms.pointer);
-  benchmark::RegisterBenchmark((name + "/increment").c_str(), &run_loop<Peer>, forms.increment);
-  benchmark::RegisterBenchmark((name + "/chain").c_str(), &run_loop<Peer>, forms.chain);
+  register_loop<Peer>(name + "/pointer", forms.pointer);
+  register_loop<Peer>(name + "/increment", forms.increment);
+  register_loop<Peer>(name + "/chain", forms.chain);
 }
 
 // increment while another thread does the same on the same variable; the figure is the first one's.
@@ -183,19 +195,36 @@ template <class Peer>
 
 using RotatingLoop = void (*)(const Word* handles, std::size_t count);
 
+// So many variables that this thread holds values of, and a random order to use them in.
+template <class Peer>
+class Rotation {
+ public:
+  explicit Rotation(std::size_t variables)
+      : held_(std::make_unique<typename Peer::Variable[]>(variables)),
+        order_(variables),
+        passes_(std::max<std::size_t>(1, kBatch / variables)) {
+    for (std::size_t i = 0; i < variables; ++i) {
+      Peer::fill(held_[i]);
+      order_[i] = Peer::handle(held_[i]);
+    }
+    std::shuffle(order_.begin(), order_.end(), std::mt19937(20240611));
+  }
+
+  [[nodiscard]] std::size_t accesses() const { return passes_ * order_.size(); }
+  void run(RotatingLoop loop) const {
+    for (std::size_t pass = 0; pass < passes_; ++pass) loop(order_.data(), order_.size());
+  }
+
+ private:
+  std::unique_ptr<typename Peer::Variable[]> held_;
+  std::vector<Word> order_;
+  std::size_t passes_;
+};
+
 template <class Peer>
 void run_rotating_loop(benchmark::State& state, RotatingLoop loop, std::size_t variables) {
-  const auto held = std::make_unique<typename Peer::Variable[]>(variables);
-  std::vector<Word> order(variables);
-  for (std::size_t i = 0; i < variables; ++i) {
-    Peer::fill(held[i]);
-    order[i] = Peer::handle(held[i]);
-  }
-  std::shuffle(order.begin(), order.end(), std::mt19937(20240611));
-  const std::size_t passes = std::max<std::size_t>(1, kBatch / variables);
-  while (state.KeepRunningBatch(static_cast<std::int64_t>(passes * variables))) {
-    for (std::size_t pass = 0; pass < passes; ++pass) loop(order.data(), order.size());
-  }
+  const Rotation<Peer> rotation(variables);
+  while (state.KeepRunningBatch(static_cast<std::int64_t>(rotation.accesses()))) rotation.run(loop);
 }
 
 // `name` ends in the number of variables: ThreadLocal_Get_Rotating16.
@@ -204,6 +233,10 @@ void register_rotating(const std::string& name, std::size_t variables) {
   const auto add = [&](const char* form, RotatingLoop loop) {
     const std::string full = name + "_Rotating" + std::to_string(variables) + form;
     benchmark::RegisterBenchmark(full.c_str(), &run_rotating_loop<Peer>, loop, variables);
+    offer(full, [loop, variables] {
+      const auto rotation = std::make_shared<Rotation<Peer>>(variables);
+      return timed(rotation->accesses(), [rotation, loop] { rotation->run(loop); });
+    });
   };
   add("/pointer", &rotating_pointer_loop<Peer>);
   add("/increment", &rotating_increment_loop<Peer>);

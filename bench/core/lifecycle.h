@@ -12,6 +12,8 @@
 #include <barrier>
 #include <cstddef>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -54,19 +56,31 @@ class NoVariables {
   void hold(std::size_t /*thread*/) {}
 };
 
+// Live variables, and idle threads that hold kHeld of them each.
+template <class Holder>
+struct Population {
+  Population(std::size_t variables, std::size_t threads)
+      : live(variables), others(threads, [this](std::size_t thread) { live.hold(thread); }) {}
+
+  Holder live;
+  IdleThreads others;
+};
+
 enum class Fill { no, yes };
 
 // Create and destroy; with Fill::yes one value, the calling thread's, in between.
 template <class Peer, Fill fill>
+void create_destroy_once() {
+  typename Peer::Variable variable;
+  if constexpr (fill == Fill::yes) Peer::fill(variable);
+  consume(&variable);
+}
+
+template <class Peer, Fill fill>
 void create_destroy(benchmark::State& state) {
-  LiveVariables<Peer> live(static_cast<std::size_t>(state.range(0)));
-  IdleThreads others(static_cast<std::size_t>(state.range(1)),
-                     [&](std::size_t thread) { live.hold(thread); });
-  for (auto _ : state) {
-    typename Peer::Variable variable;
-    if constexpr (fill == Fill::yes) Peer::fill(variable);
-    consume(&variable);
-  }
+  const Population<LiveVariables<Peer>> population(static_cast<std::size_t>(state.range(0)),
+                                                   static_cast<std::size_t>(state.range(1)));
+  for (auto _ : state) create_destroy_once<Peer, fill>();
 }
 
 template <class Peer>
@@ -78,35 +92,112 @@ template <class Peer>
   }
 }
 
-// One value comes and goes. With two threads, the other does the same on the same variable all the
-// while; the figure is the first one's.
+// A thread that inserts and removes from run() until pause(), and is idle otherwise.
 template <class Peer>
-void insert_remove(benchmark::State& state, int threads) {
+class Rival {
+ public:
+  explicit Rival(typename Peer::Variable& variable)
+      : thread_([this, &variable](const std::stop_token& stop) { work(stop, variable); }) {
+    pause();
+  }
+  ~Rival() {
+    thread_.request_stop();
+    run();
+  }
+  Rival(const Rival&) = delete;
+  Rival& operator=(const Rival&) = delete;
+
+  // Returns when the thread is at it. A second call of either does nothing.
+  void run() { order(true); }
+  void pause() { order(false); }
+
+ private:
+  void order(bool running) {
+    wanted_ = running;
+    wanted_.notify_one();
+    while (running_.load() != running) std::this_thread::yield();
+  }
+  void work(const std::stop_token& stop, typename Peer::Variable& variable) {
+    while (!stop.stop_requested()) {
+      insert_remove_loop<Peer>(variable);
+      if (wanted_.load(std::memory_order_relaxed)) continue;
+      running_ = false;
+      wanted_.wait(false);
+      running_ = true;
+    }
+    running_ = true;
+  }
+
+  std::atomic<bool> wanted_{true};
+  std::atomic<bool> running_{true};
+  std::jthread thread_;  // last: it uses the others
+};
+
+// One value comes and goes. With two threads, the other does the same all the while, on the same
+// variable or on one of its own; the figure is the first one's.
+enum class Second { none, same_variable, own_variable };
+
+template <class Peer>
+void insert_remove(benchmark::State& state, Second second) {
   typename Peer::Variable variable;
-  std::atomic<bool> stop{false};
-  std::vector<std::jthread> rivals;
-  for (int i = 1; i < threads; ++i) {
-    rivals.emplace_back([&] {
-      while (!stop.load(std::memory_order_relaxed)) insert_remove_loop<Peer>(variable);
-    });
+  typename Peer::Variable apart;
+  std::optional<Rival<Peer>> rival;
+  if (second != Second::none) {
+    rival.emplace(second == Second::same_variable ? variable : apart);
+    rival->run();
   }
   while (state.KeepRunningBatch(kBatch)) insert_remove_loop<Peer>(variable);
-  stop = true;
-  rivals.clear();
 }
+
+template <class Peer>
+Sample insert_remove_sample(Second second) {
+  struct Case {
+    typename Peer::Variable variable;
+    typename Peer::Variable apart;
+    std::optional<Rival<Peer>> rival;
+  };
+  const auto held = std::make_shared<Case>();
+  const auto batch = [held] { insert_remove_loop<Peer>(held->variable); };
+  if (second == Second::none) return timed(kBatch, batch);
+  held->rival.emplace(second == Second::same_variable ? held->variable : held->apart);
+  return [held, alone = timed(kBatch, batch)] {
+    held->rival->run();
+    const double ns = alone();
+    held->rival->pause();
+    return ns;
+  };
+}
+
+template <class Holder>
+class ExitCase {
+ public:
+  ExitCase(std::size_t variables, std::size_t threads)
+      : population_(variables, threads), threads_(threads) {
+    hold();  // before the clock is made: see there
+    clock_.emplace(Holder::kValues);
+  }
+  // Of one thread.
+  [[nodiscard]] double measure() {
+    return clock_->measure([this] { hold(); });
+  }
+
+ private:
+  void hold() { population_.live.hold(threads_); }
+
+  Population<Holder> population_;
+  std::size_t threads_;
+  std::optional<ExitClock> clock_;
+};
 
 // The median over many threads: a thread's end is disturbed too often for a mean.
 template <class Holder>
 void thread_exit(benchmark::State& state) {
   constexpr int kSamples = 1000;
-  Holder live(static_cast<std::size_t>(state.range(0)));
-  const auto threads = static_cast<std::size_t>(state.range(1));
-  IdleThreads others(threads, [&](std::size_t thread) { live.hold(thread); });
-  live.hold(threads);
-  ExitClock clock(Holder::kValues);
+  ExitCase<Holder> exit(static_cast<std::size_t>(state.range(0)),
+                        static_cast<std::size_t>(state.range(1)));
   for (auto _ : state) {
     std::vector<double> samples(kSamples);
-    for (double& ns : samples) ns = clock.measure([&] { live.hold(threads); });
+    for (double& ns : samples) ns = exit.measure();
     std::nth_element(samples.begin(), samples.begin() + kSamples / 2, samples.end());
     state.SetIterationTime(samples[kSamples / 2] * 1e-9);
   }
@@ -169,6 +260,10 @@ void register_exit(const std::string& name) {
       ->ArgsProduct({{100, 10'000}, {1, 64}})
       ->UseManualTime()
       ->Iterations(1);
+  offer(name + "_ThreadExit/variables:10000/threads:64", [] {
+    const auto exit = std::make_shared<ExitCase<Holder>>(10'000, 64);
+    return [exit] { return exit->measure(); };
+  });
 }
 
 template <class Peer>
@@ -180,14 +275,23 @@ void register_create(const std::string& name) {
   };
   add("_CreateDestroy", &create_destroy<Peer, Fill::no>);
   add("_CreateSetDestroy", &create_destroy<Peer, Fill::yes>);
+  offer(name + "_CreateSetDestroy/variables:0/threads:1", [] {
+    const auto population = std::make_shared<Population<LiveVariables<Peer>>>(0, 1);
+    return timed(kBatch, [population] {
+      for (std::size_t left = kBatch; left != 0; --left) create_destroy_once<Peer, Fill::yes>();
+    });
+  });
 }
 
 template <class Peer>
 void register_insert_remove(const std::string& name) {
-  for (const int threads : {1, 2}) {
-    const std::string full = name + "_InsertRemove/threads:" + std::to_string(threads);
-    benchmark::RegisterBenchmark(full.c_str(), &insert_remove<Peer>, threads);
-  }
+  const auto add = [&](const char* family, Second second) {
+    benchmark::RegisterBenchmark((name + family).c_str(), &insert_remove<Peer>, second);
+    offer(name + family, [second] { return insert_remove_sample<Peer>(second); });
+  };
+  add("_InsertRemove/threads:1", Second::none);
+  add("_InsertRemove/threads:2", Second::same_variable);
+  add("_InsertRemoveApart/threads:2", Second::own_variable);
 }
 
 }  // namespace carrel::bench

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "bench/core/idle_threads.h"
+#include "bench/core/paired.h"
 #include "bench/core/peers.h"
 
 namespace {
@@ -48,6 +49,7 @@ int main(int argc, char** argv) {
 #ifdef CARREL_BENCH_FOLLY
   register_folly();
 #endif
+  register_ratios();
 
   const IdleThreads second_thread(1);
   benchmark::RunSpecifiedBenchmarks();

@@ -25,7 +25,7 @@ void register_thread_local() {
   register_forms<Peer>("ThreadLocal_Get");
   register_rotating<Peer>("ThreadLocal_Get", 16);
   register_rotating<Peer>("ThreadLocal_Get", 1000);
-  benchmark::RegisterBenchmark("ThreadLocal_Set", &run_loop<Peer>, &thread_local_set_loop);
+  register_loop<Peer>("ThreadLocal_Set", &thread_local_set_loop);
   register_insert_remove<Peer>("ThreadLocal");
   register_create<Peer>("ThreadLocal");
   register_exit<LiveVariables<ThreadLocalPeer<ExitValue>>>("ThreadLocal");

@@ -78,6 +78,18 @@ class Goals(unittest.TestCase):
                 self.assertEqual(goal.verdict(figures), expected)
 
 
+    def test_a_paired_goal_takes_the_quotient_that_was_measured_as_one(self):
+        goal = Goal("", "A/f", at_most=1.25, over=("B/f",), paired=True)
+        apart = {"A/f": 9.0, "B/f": 1.0}
+        self.assertEqual(goal.verdict(apart), Verdict.UNKNOWN)
+        pairs = {"Ratio/A/f/over:B/f#median": 1.2, "Ratio/A/f/over:B/f#lower": 1.1,
+                 "Ratio/A/f/over:B/f#upper": 1.3}
+        self.assertEqual(goal.verdict({**apart, **pairs}), Verdict.MET)
+        section = Section("a", "A", (), (), goals=(goal,))
+        self.assertEqual(render.goal_cells(section, {**apart, **pairs})[1],
+                         ["", "1.25x", "1.20x (1.10 to 1.30)", "met"])
+
+
 class Rendering(unittest.TestCase):
     TABLE = Table(title="T", columns=(("pointer", "/p"),), baseline="Native",
                   rows=(Row("native", "Native"), Row("ours", "Ours"),

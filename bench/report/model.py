@@ -52,7 +52,8 @@ class Verdict(enum.Enum):
 class Goal:
     """`figure` is at most `at_most`; with `over` the quotient is, with `less` the difference.
 
-    `over` may hold several names: the smallest of those that were measured counts.
+    `over` may hold several names: the smallest of those that were measured counts. `paired`: the
+    program has measured the quotient itself, sample beside sample, as "Ratio/FIGURE/over:OVER".
     """
     text: str
     figure: str
@@ -60,9 +61,16 @@ class Goal:
     over: tuple = ()
     unit: str = "ns"
     less: str = ""
+    paired: bool = False
+
+    def pairs(self, figures, what):
+        """The "median" of the paired quotients, or their "lower" or "upper" quartile, or None."""
+        return figures.get(f"Ratio/{self.figure}/over:{self.over[0]}#{what}")
 
     def measured(self, figures):
         """The number that is held against at_most, or None."""
+        if self.paired:
+            return self.pairs(figures, "median")
         value = figures.get(self.figure)
         if value is not None and self.less:
             subtrahend = figures.get(self.less)

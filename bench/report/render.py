@@ -42,6 +42,8 @@ def goal_cells(section, figures):
         value = goal.measured(figures)
         unit = "x" if goal.over else f" {goal.unit}"
         shown = "–" if value is None else number(value, goal.unit) + unit
+        if goal.paired and value is not None:
+            shown += f" ({goal.pairs(figures, 'lower'):.2f} to {goal.pairs(figures, 'upper'):.2f})"
         limit = f"{goal.at_most:,g}{unit}"
         lines.append([goal.text, limit, shown, goal.verdict(figures).value])
     return lines
