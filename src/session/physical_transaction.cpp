@@ -31,6 +31,16 @@ void PhysicalTransaction::begin_on(const Destination& to) {
   lease_->begin(begin_);
 }
 
+void PhysicalTransaction::keep_to(std::uint64_t key) {
+  if (destination_ == nullptr) {
+    key_ = key;
+  } else if (key_ != key) {
+    throw Error("shard_key_changed", "the transaction is of another distribution key, on route '" +
+                                         destination_->route.name +
+                                         "'; requires_new opens another transaction for this one");
+  }
+}
+
 // Everything that a statement needs before it can be sent.
 Connection& PhysicalTransaction::ready(const Destination& to, std::string_view statement) {
   if (levels_.back().doom != Doom::none) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <stop_token>
 #include <string_view>
@@ -22,6 +23,10 @@ class PhysicalTransaction {
   PhysicalTransaction(const PhysicalTransaction&) = delete;
   PhysicalTransaction& operator=(const PhysicalTransaction&) = delete;
   ~PhysicalTransaction();
+
+  // Before each statement: the first one's distribution key is the transaction's, and another one
+  // throws "shard_key_changed".
+  void keep_to(std::uint64_t key);
 
   Result execute(const Resolved& statement, std::span<const Value> parameters);
   std::vector<Result> batch(const Destination& to, std::span<const BatchItem> items);
@@ -75,6 +80,7 @@ class PhysicalTransaction {
   const std::stop_token stop_;
   Pool::Lease lease_;
   const Destination* destination_ = nullptr;  // set by the first statement
+  std::uint64_t key_ = 0;                     // and this with it
   std::vector<Level> levels_{1};              // the transaction, then its savepoints
   std::size_t savepoints_made_ = 0;
   bool lost_ = false;  // the database ended the transaction by itself

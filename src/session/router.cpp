@@ -47,9 +47,11 @@ bool is_table_name(std::string_view name) noexcept {
   });
 }
 
-void check_routes(const std::vector<Route>& routes, bool has_marker) {
+void check_routes(const std::vector<Route>& routes, bool has_marker, bool has_shards) {
   CARREL_ASSERT(!routes.empty(), "a session needs a route");
-  CARREL_ASSERT(has_marker || routes.size() == 1, "several routes need a marker to choose by");
+  CARREL_ASSERT(has_marker || has_shards || routes.size() == 1,
+                "several routes need a marker, or shards, to choose by");
+  CARREL_ASSERT(!(has_marker && has_shards), "a marker and shards both say which route is meant");
   for (const auto& route : routes) {
     CARREL_ASSERT(route.pool != nullptr, "route '" + route.name + "' has no pool");
     for (const auto& [slot, table] : route.tables) {
@@ -68,17 +70,54 @@ Resolved::Resolved(std::string_view text_with_slots, const Destination& to, std:
       key(next_key()),
       access(guess_access(sql, to.route.pool->traits().dialect)) {}
 
-Router::Router(std::vector<Route> routes, Marker marker, std::size_t statements_max)
-    : marker_(std::move(marker)), statements_max_(statements_max) {
-  check_routes(routes, static_cast<bool>(marker_));
+Router::Router(std::vector<Route> routes, Marker marker, std::size_t statements_max,
+               std::optional<Shards> shards)
+    : marker_(std::move(marker)), shards_(std::move(shards)), statements_max_(statements_max) {
+  check_routes(routes, static_cast<bool>(marker_), shards_.has_value());
   for (std::size_t i = 0; i < routes.size(); ++i)
     destinations_.push_back({std::move(routes[i]), i});
+  if (shards_) fill_buckets();
   if (destinations_.size() <= kComparedMax) return;
   for (const auto& destination : destinations_)
     by_name_.emplace(destination.route.name, &destination);
 }
 
+// From a file that an operator wrote, so that mistakes are errors and not bugs.
+void Router::fill_buckets() {
+  const auto refuse = [](const std::string& why) { throw Error("invalid_shards", why); };
+  if (!shards_->key) refuse("nothing says which key is bound");
+  if (shards_->buckets == 0) refuse("there are no buckets");
+  by_bucket_.resize(shards_->buckets);
+  for (const auto& range : shards_->ranges) {
+    const auto named = "buckets " + std::to_string(range.first) + " to " +
+                       std::to_string(range.last) + " on '" + range.route + "'";
+    if (range.first > range.last || range.last >= shards_->buckets)
+      refuse(named + ": there are buckets 0 to " + std::to_string(shards_->buckets - 1));
+    const auto to = std::ranges::find(destinations_, range.route,
+                                      [](const Destination& d) -> auto& { return d.route.name; });
+    if (to == destinations_.end()) refuse(named + ": there is no such route");
+    for (auto bucket = range.first; bucket <= range.last; ++bucket) {
+      if (by_bucket_[bucket] != nullptr)
+        refuse(named + ": bucket " + std::to_string(bucket) + " is on '" +
+               by_bucket_[bucket]->route.name + "' already");
+      by_bucket_[bucket] = &*to;
+    }
+  }
+}
+
+ShardKey Router::bound_key() const {
+  if (const auto* key = shards_->key()) return *key;
+  throw Error("no_shard_key", "no distribution key is bound: nothing says whose rows are meant");
+}
+
+const Destination& Router::by_bucket() const {
+  const auto bucket = bound_key().bucket(by_bucket_.size());
+  if (const auto* to = by_bucket_[bucket]) return *to;
+  throw Error("unknown_bucket", "bucket " + std::to_string(bucket) + " is on no route");
+}
+
 const Destination& Router::destination() const {
+  if (shards_) return by_bucket();
   if (!marker_) return destinations_.front();
   const auto name = marker_();
   if (!name) throw Error("no_marker", "no marker is bound: nothing says whose tables are meant");

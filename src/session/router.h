@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -50,10 +51,15 @@ class ResolvedRef {
 // Threads: all functions from any. A resolved statement lives as long as the router.
 class Router {
  public:
-  Router(std::vector<Route> routes, Marker marker, std::size_t statements_max);
+  Router(std::vector<Route> routes, Marker marker, std::size_t statements_max,
+         std::optional<Shards> shards = std::nullopt);
 
-  // Throws Error "no_marker" or "unknown_route".
+  // Throws Error "no_marker" or "unknown_route"; "no_shard_key" or "unknown_bucket".
   [[nodiscard]] const Destination& destination() const;
+
+  // The hash of the distribution key that is bound, to which a transaction keeps; one and the same
+  // where the session is not sharded. Throws "no_shard_key".
+  [[nodiscard]] std::uint64_t key() const { return shards_ ? bound_key().hash() : 0; }
 
   // Throws Error "unknown_slot" as well.
   [[nodiscard]] ResolvedRef resolve(std::string_view text) const {
@@ -93,6 +99,9 @@ class Router {
   };
 
   [[nodiscard]] ResolvedRef find_or_make(std::string_view text, const Destination& to) const;
+  void fill_buckets();
+  [[nodiscard]] ShardKey bound_key() const;
+  [[nodiscard]] const Destination& by_bucket() const;
 
   // Comparing a few names is cheaper than hashing one.
   static constexpr std::size_t kComparedMax = 8;
@@ -100,6 +109,8 @@ class Router {
   std::vector<Destination> destinations_;
   std::unordered_map<std::string_view, const Destination*> by_name_;  // empty where they are few
   Marker marker_;
+  const std::optional<Shards> shards_;
+  std::vector<const Destination*> by_bucket_;  // null where no route has the bucket
   std::size_t statements_max_;
   mutable std::array<std::atomic<const Resolved*>, kRecent> recent_{};
   mutable std::shared_mutex mutex_;  // all_ is guarded by mutex_

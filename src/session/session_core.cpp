@@ -104,7 +104,7 @@ SessionOptions with_defaults(SessionOptions options) {
 
 Session::Core::Core(SessionOptions options)
     : options_(with_defaults(std::move(options))),
-      router_(options_.routes, options_.marker, options_.statements_max) {}
+      router_(options_.routes, options_.marker, options_.statements_max, options_.shards) {}
 
 Clock::Steady Session::Core::deadline_of(const TransactionOptions& options) const {
   auto deadline = Scope::current()->deadline().value_or(kNoDeadline);
@@ -279,7 +279,10 @@ session::Hooks& Session::Core::hooks_to_complete() {
 Result Session::Core::execute(std::string_view sql, std::span<const Value> parameters) {
   const auto& bound = bound_.get();
   const auto statement = router_.resolve(sql);
-  if (bound.current != nullptr) return bound.current->execute(*statement, parameters);
+  if (bound.current != nullptr) {
+    bound.current->keep_to(router_.key());
+    return bound.current->execute(*statement, parameters);
+  }
   return execute_alone(bound, *statement, parameters);
 }
 
@@ -318,7 +321,10 @@ std::vector<Result> Session::Core::batch(std::span<const Batch::Entry> entries,
   }
   const auto& to = resolved.front()->destination;
   auto& bound = bound_.get();
-  if (bound.current != nullptr) return bound.current->batch(to, items);
+  if (bound.current != nullptr) {
+    bound.current->keep_to(router_.key());
+    return bound.current->batch(to, items);
+  }
 
   struct Call {
     Bound& bound;
@@ -352,8 +358,10 @@ std::int64_t Session::Core::load(std::string_view table, std::span<const std::st
         auto& self = *static_cast<Call*>(target);
         const auto& to = self.core.router_.destination();
         const auto& name = session::Router::table(self.table, to, self.table);
-        self.loaded = self.core.require_transaction().load(
-            to, {.table = name, .columns = self.columns, .values = self.values});
+        auto& transaction = self.core.require_transaction();
+        transaction.keep_to(self.core.router_.key());
+        self.loaded =
+            transaction.load(to, {.table = name, .columns = self.columns, .values = self.values});
         return Verdict::commit;
       },
       &call);

@@ -21,9 +21,10 @@
 // Threads: one Session serves all; a transaction's closure runs on one thread from begin to end.
 // Lifetime: the pools outlive the session, the session its transactions.
 // Errors: SqlError; and Error with the codes "no_scope", "no_marker", "unknown_route",
-// "unknown_slot", "route_changed", "no_transaction", "transaction_exists", "rollback_only",
-// "rolled_back", "would_deadlock", "isolation_mismatch", "read_only_mismatch", "pool.timeout". When
-// in_doubt(), the commit may or may not have happened.
+// "unknown_slot", "route_changed", "no_shard_key", "unknown_bucket", "shard_key_changed",
+// "no_transaction", "transaction_exists", "rollback_only", "rolled_back", "would_deadlock",
+// "isolation_mismatch", "read_only_mismatch", "pool.timeout". When in_doubt(), the commit may or
+// may not have happened.
 #pragma once
 
 #include <array>

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -81,10 +82,63 @@ struct Route {
 // for every statement: cheap, and does not throw.
 using Marker = std::function<std::optional<std::string_view>()>;
 
+// Hash routing: from a request's distribution key to the database that holds its rows. For where
+// one database is not enough and no directory of tenants shall be kept: the key (a customer, an
+// account's owner) falls into one of a fixed number of buckets, and a map that the operator keeps
+// says which route has which bucket.
+//
+//   const RequestLocal<ShardKey> customer{"customer"};
+//   Session session({.routes = {{.name = "a", .pool = &pool_a}, {.name = "b", .pool = &pool_b}},
+//                    .shards = Shards{.buckets = 1'024,
+//                                     .ranges = {{0, 511, "a"}, {512, 1'023, "b"}},
+//                                     .key = [] { return customer.find(); }}});
+//   customer.set(ShardKey("alice"));            // at the request's entry; then statements as ever
+//
+// A key's bucket is its hash modulo `buckets`; the hash is FNV-1a over the key's bytes, 64 bits,
+// stirred by MurmurHash3's fmix64. It never changes: docs/reference/routing.md has examples to test
+// another implementation with. Keep `buckets` for ever, since rows lie by it; twice as many split
+// every bucket in two.
+//
+// A transaction is of one key. Another one bound inside it is refused with "shard_key_changed",
+// also where both lie on the same shard today: tomorrow one of them is moved.
+//
+// A value; keeps the hash only.
+class ShardKey {
+ public:
+  explicit ShardKey(std::string_view key) noexcept;
+  explicit ShardKey(std::int64_t key) noexcept;  // as its decimal text: 7 and "7" are one key
+
+  [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
+  [[nodiscard]] std::size_t bucket(std::size_t buckets) const noexcept { return hash_ % buckets; }
+  friend bool operator==(const ShardKey&, const ShardKey&) = default;
+
+ private:
+  std::uint64_t hash_;
+};
+
+// Buckets `first` to `last`, both included, lie on one route.
+struct BucketRange {
+  std::size_t first = 0;
+  std::size_t last = 0;
+  std::string route = {};
+};
+
+struct Shards {
+  std::size_t buckets = 1'024;
+  // No bucket twice ("invalid_shards", of the Session's constructor); one that is in no range is
+  // nowhere at present.
+  std::vector<BucketRange> ranges = {};
+  // Reads the application's own RequestLocal; null where none is bound. Called for every statement:
+  // cheap, does not throw.
+  std::function<const ShardKey*()> key = nullptr;
+};
+
 struct SessionOptions {
   std::vector<Route> routes = {};  // closed: what is not listed does not exist
-  // Left out only where there is one route, which then serves everything.
+  // Left out only where there is one route, which then serves everything, or where the route
+  // follows from a distribution key.
   Marker marker = nullptr;
+  std::optional<Shards> shards = std::nullopt;  // instead of a marker
 
   std::size_t statements_max = 4'096;  // resolved texts kept
   // An after_* hook threw; the transaction's outcome stands. Default: a line on stderr.
