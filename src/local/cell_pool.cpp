@@ -1,21 +1,17 @@
+#include "local/cell_pool.h"
+
 #include <atomic>
 #include <bit>
 #include <new>
 
-#include "carrel/local/internal/thread_block.h"
 #include "local/memory.h"
 #include "local/spin_lock.h"
 
 namespace carrel::local {
 namespace {
 
-// Bytes of a block, cell included: 8 below a multiple of 16, as malloc's blocks are.
-constexpr std::size_t kClassBytes[] = {88, 120, 184, 312};
-// How many idle blocks of a class a thread keeps: about 3 KiB at most.
-constexpr std::uint8_t kIdleMax[] = {8, 8, 4, 2};
 constexpr std::uint8_t kNoClass = CellPool::kNoClass;
 constexpr std::size_t kMallocAlign = 16;
-static_assert(sizeof(Cell) == 80);
 
 // What ending threads leave to beginning ones, since neither then asks malloc: an exit would spend
 // a third of its time on giving memory back. About 14 KiB at most, in the whole process.
@@ -90,6 +86,7 @@ Cell* allocate_cell(std::size_t bytes, std::size_t align, std::uint8_t size_clas
   if (block == nullptr) throw std::bad_alloc();
   Cell* const cell = ::new (static_cast<std::byte*>(block) + padding) Cell;
   cell->size_class = size_class;
+  poison_value(*cell);
   cell->padding_shift =
       padding == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(std::countr_zero(align));
   return cell;
@@ -100,25 +97,17 @@ Cell* allocate_cell(std::size_t bytes, std::size_t align, std::uint8_t size_clas
 Cell* CellPool::take(std::size_t size, std::size_t align) {
   const std::size_t bytes = sizeof(Cell) + size;
   const std::uint8_t size_class = class_of(bytes, align);
+  Cell* cell = nullptr;
   if (size_class != kNoClass && idle_[size_class] != nullptr) {
-    Cell* const cell = idle_[size_class];
+    cell = idle_[size_class];
     idle_[size_class] = cell->next;
     --count_[size_class];
-    return cell;
+  } else {
+    cell = depot.take(size_class);
+    if (cell == nullptr) cell = allocate_cell(bytes, align, size_class);
   }
-  if (Cell* const cell = depot.take(size_class)) return cell;
-  return allocate_cell(bytes, align, size_class);
-}
-
-void CellPool::give_back(Cell* cell) noexcept {
-  const std::uint8_t size_class = cell->size_class;
-  if (size_class != kNoClass && !closed_ && count_[size_class] < kIdleMax[size_class]) {
-    cell->next = idle_[size_class];
-    idle_[size_class] = cell;
-    ++count_[size_class];
-    return;
-  }
-  free_cell(cell);
+  unpoison_value(*cell, size);
+  return cell;
 }
 
 void CellPool::free_cell(Cell* cell) noexcept {

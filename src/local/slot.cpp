@@ -29,9 +29,7 @@ Cell* find_linked(Slot& slot, Key key, const Cell* cell, const ThreadBlock& owne
   return nullptr;
 }
 
-void unlock_after_change(Slot& slot) noexcept {
-  // Only written under the lock: a load and a store suffice. Relaxed: see Slot::changes.
-  slot.changes.store(slot.changes.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+void unlock_and_tell(Slot& slot) noexcept {
   const bool awaited = slot.waiters != 0;
   const bool finished = slot.dead && slot.holders == nullptr;
   if (finished) slot.dead = false;

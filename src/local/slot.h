@@ -57,9 +57,19 @@ inline void unlink(Slot& slot, Cell& cell) noexcept {
   if (cell.next != nullptr) cell.next->previous = cell.previous;
 }
 
+// The rest of unlock_after_change(), where there is anything to do.
+void unlock_and_tell(Slot& slot) noexcept;
 // Unlocks after a change that somebody may be waiting for: wakes them, and gives the slot back if
 // its variable is dead and this was the last cell.
-void unlock_after_change(Slot& slot) noexcept;
+inline void unlock_after_change(Slot& slot) noexcept {
+  // Only written under the lock: a load and a store suffice. Relaxed: see Slot::changes.
+  slot.changes.store(slot.changes.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if (slot.waiters == 0 && !slot.dead) [[likely]] {
+    slot.lock.unlock();
+  } else {
+    unlock_and_tell(slot);
+  }
+}
 
 // Runs the destructor of the cell's value on this thread, with no lock held.
 inline void run_destructor(ThreadBlock& self, Cell& cell, Ending ending) noexcept {

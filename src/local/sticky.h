@@ -6,15 +6,19 @@
 #include <utility>
 
 #include "carrel/local/internal/thread_block.h"
+#include "local/cell_pool.h"
 #include "local/slot.h"
 
 namespace carrel::local {
 
-// The variable's linked, empty cell, no longer kept; nullptr if there is none.
-[[nodiscard]] inline Cell* take_sticky(ThreadBlock& self, const Slot& slot, Key key) noexcept {
+// The variable's linked, empty cell, no longer kept; nullptr if there is none. `size` is that of
+// the value to come.
+[[nodiscard]] inline Cell* take_sticky(ThreadBlock& self, const Slot& slot, Key key,
+                                       std::size_t size) noexcept {
   StickyCell& place = self.sticky[slot.number % ThreadBlock::kSticky];
   if (place.key != key) return nullptr;
   place.key = Key{};
+  unpoison_value(*place.cell, size);
   return std::exchange(place.cell, nullptr);
 }
 // Unlinks what was kept, and gives it back.
@@ -28,6 +32,7 @@ inline void keep_sticky(ThreadBlock& self, Slot& slot, Cell& cell) noexcept {
     finish_dead(self, slot, cell);
     return;
   }
+  poison_value(cell);
   // Release: the variable's destructor, which frees the cell, sees that the value is gone.
   cell.state.store(CellState::empty, std::memory_order_release);
   // The newer one stays: a place that never changed hands could be blocked by one that is not used

@@ -32,8 +32,19 @@ enum class Claim {
   leave,             // gone, or another thread's to destroy
 };
 
+// Whether the cell, which this thread's map named, is linked, holds a value, and nobody but this
+// thread is at it. With the slot's lock held, which makes it right to look at the cell: the
+// variable lives.
+bool is_undisturbed(const Slot& slot, Key key, const Cell& cell) noexcept {
+  // Relaxed, both: the lock is held, under which others change them.
+  return slot.dying == nullptr &&
+         slot.generation.load(std::memory_order_relaxed) == key.generation() &&
+         cell.state.load(std::memory_order_relaxed) == CellState::live && cell.pins == 0;
+}
+
 // Called and left with the slot's lock held.
-Claim claim(ThreadBlock& self, Slot& slot, Key key, const Cell* cell) noexcept {
+[[gnu::noinline]] [[gnu::cold]] Claim claim(ThreadBlock& self, Slot& slot, Key key,
+                                            const Cell* cell) noexcept {
   Cell* linked = find_linked(slot, key, cell, self);
   // Relaxed, here and below: the lock is held, under which others change the state.
   while (linked != nullptr &&
@@ -43,26 +54,16 @@ Claim claim(ThreadBlock& self, Slot& slot, Key key, const Cell* cell) noexcept {
     if (!wait_room().wait_for_change(self, slot, name)) break;
     linked = find_linked(slot, key, cell, self);
   }
-  Claim result = Claim::leave;
-  if (linked == nullptr) {
-    if (key.map_owns_value()) result = Claim::destroy_unlinked;
-  } else if (linked->state.load(std::memory_order_relaxed) == CellState::live) {
-    if (linked->pins != 0) {
-      linked->owner = nullptr;
-      linked->state.store(CellState::orphan, std::memory_order_relaxed);
-    } else {
-      linked->runner = &self;
-      linked->state.store(CellState::destroying, std::memory_order_relaxed);
-      result = Claim::destroy;
-    }
-  }
-  return result;
+  if (linked == nullptr) return key.map_owns_value() ? Claim::destroy_unlinked : Claim::leave;
+  if (linked->state.load(std::memory_order_relaxed) != CellState::live) return Claim::leave;
+  if (linked->pins == 0) return Claim::destroy;
+  linked->owner = nullptr;
+  linked->state.store(CellState::orphan, std::memory_order_relaxed);
+  return Claim::leave;
 }
 
-// With the slot's lock held.
-void unlink_and_unlock(ThreadBlock& self, Slot& slot, Cell& cell) noexcept {
-  unlink(slot, cell);
-  unlock_after_change(slot);
+[[gnu::noinline]] [[gnu::cold]] void end_unlinked(ThreadBlock& self, Cell& cell) noexcept {
+  run_destructor(self, cell, Ending::thread_exit);
   self.pool.give_back(&cell);
 }
 
@@ -72,20 +73,25 @@ void end_value(ThreadBlock& self, Key key) noexcept {
   // maybe gone already: not to be touched before the claim.
   Cell& cell = Cell::of(self.map.extract(key));
   slot.lock.lock();
-  const Claim claimed = claim(self, slot, key, &cell);
-  if (claimed == Claim::destroy && cell.destroy == nullptr) {
-    unlink_and_unlock(self, slot, cell);
-    return;
+  if (!is_undisturbed(slot, key, cell)) [[unlikely]] {
+    const Claim claimed = claim(self, slot, key, &cell);
+    if (claimed != Claim::destroy) {
+      slot.lock.unlock();
+      if (claimed == Claim::destroy_unlinked) end_unlinked(self, cell);
+      return;
+    }
   }
-  slot.lock.unlock();
-  if (claimed == Claim::leave) return;
-  run_destructor(self, cell, Ending::thread_exit);
-  if (claimed == Claim::destroy) {
+  if (cell.destroy != nullptr) {
+    cell.runner = &self;
+    // Relaxed: read by others under the lock.
+    cell.state.store(CellState::destroying, std::memory_order_relaxed);
+    slot.lock.unlock();
+    run_destructor(self, cell, Ending::thread_exit);
     slot.lock.lock();
-    unlink_and_unlock(self, slot, cell);
-  } else {
-    self.pool.give_back(&cell);
   }
+  unlink(slot, cell);
+  unlock_after_change(slot);
+  self.pool.give_back(&cell);
 }
 
 // Destroys what the thread holds now, newest first. What destructors make stays for the next round.

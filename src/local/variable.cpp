@@ -44,7 +44,7 @@ NewValue::NewValue(Key key, Slot& slot, const VariableInfo& info)
   self.map.reserve(key);
   insertions_ = self.map.insertions();
   forks_ = self.forks;
-  cell_ = take_sticky(self, slot, key);
+  cell_ = take_sticky(self, slot, key, info.size);
   if (cell_ == nullptr) cell_ = self.pool.take(info.size, info.align);
 }
 
@@ -111,7 +111,7 @@ void* insert_word(Key key, Slot& slot, const VariableInfo& info, std::uint64_t w
   ThreadBlock& self = thread_block;
   if (!self.registered) register_thread(self);
   self.map.reserve(key);
-  Cell* cell = take_sticky(self, slot, key);
+  Cell* cell = take_sticky(self, slot, key, info.size);
   if (cell == nullptr) cell = self.pool.take(info.size, info.align);
   std::memcpy(cell->value(), &word, sizeof(word));  // every cell has room for a word
   return publish_cell(self, key, slot, info, *cell);
@@ -139,6 +139,12 @@ bool remove_value(Key key, Slot& slot, const VariableInfo& info) noexcept {
   // From here on `info` may be gone: the value may have owned its variable.
   finish_own(self, slot, cell);
   return true;
+}
+
+void note_first_replacement(Cell& cell) noexcept {
+  ThreadLocalMap& map = thread_block.map;
+  cell.stamp = map.epoch();
+  map.note_replacement(map.epoch());
 }
 
 Initialising::Initialising(Key key, std::string_view variable)

@@ -1,6 +1,7 @@
 // for_each_thread: visiting the values of all threads while they go on working.
 
 #include "carrel/local/internal/variable.h"
+#include "local/cell_pool.h"
 #include "local/registry.h"
 #include "local/slot.h"
 

@@ -249,7 +249,8 @@ class RequestLocal : private scope::Variable {
   using Variable::name;
 
  private:
-  [[gnu::noinline]] Reference get_slowly() const {
+  // Cold: gcc else jumps on the path of every hit.
+  [[gnu::noinline]] [[gnu::cold]] Reference get_slowly() const {
     if (scope::Cell* const cell = find_slowly()) return Cell::value(*cell);
     return make_initial();
   }

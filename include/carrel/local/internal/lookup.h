@@ -22,19 +22,14 @@
 // for instance, the same is written in C++.
 //
 // A program that finds the block in a shared library which has the static library in it does not
-// link then (R_X86_64_TPOFF32), and `-masm=intel` does not assemble the statements. Compile such a
-// program with CARREL_LOCAL_DYNAMIC: it gets the C++ form.
+// link then (R_X86_64_TPOFF32). Compile such a program with CARREL_LOCAL_DYNAMIC: it gets the C++
+// form.
 #pragma once
 
 #include <cstdint>
 
 #include "carrel/local/internal/key.h"
 #include "carrel/local/internal/thread_block.h"
-
-#if defined(CARREL_LOCAL_STATIC) && !defined(CARREL_LOCAL_DYNAMIC) && defined(__x86_64__) && \
-    defined(__LP64__) && defined(__ELF__) && (defined(__PIE__) || !defined(__PIC__))
-#define CARREL_LOCAL_OFFSET_IS_CONSTANT 1
-#endif
 
 namespace carrel::local {
 
@@ -44,14 +39,20 @@ namespace carrel::local {
   const std::uint64_t offset = key.first_offset();
   void* value = nullptr;
   // A jump of its own: where the compiler makes one of a flag, gcc likes to jump on the hit.
+  // In both dialects, for programs that are compiled with -masm=intel.
   asm goto(
-      "cmpq %%fs:carrel_local_thread_block@tpoff(%1), %0\n\t"
+      "{cmpq %%fs:carrel_local_thread_block@tpoff(%1), %0"
+      "|cmp %0, QWORD PTR fs:carrel_local_thread_block@tpoff[%1]}\n\t"
       "jne %l[miss]"
       :
       : "r"(key.bits), "r"(offset)
       : "cc"
       : miss);
-  asm volatile("movq %%fs:carrel_local_thread_block@tpoff+8(%1), %0" : "=r"(value) : "r"(offset));
+  asm volatile(
+      "{movq %%fs:carrel_local_thread_block@tpoff+8(%1), %0"
+      "|mov %0, QWORD PTR fs:carrel_local_thread_block@tpoff[%1+8]}"
+      : "=r"(value)
+      : "r"(offset));
   // An entry with a key has a value, so that callers need not ask.
   if (value == nullptr) __builtin_unreachable();
   return value;

@@ -13,6 +13,16 @@
 #include "carrel/local/internal/thread_local_map.h"
 #include "carrel/local/options.h"
 
+// Whether the linker knows how far from the thread pointer the block is: see lookup.h.
+#if defined(CARREL_LOCAL_STATIC) && !defined(CARREL_LOCAL_DYNAMIC) && defined(__x86_64__) && \
+    defined(__LP64__) && defined(__ELF__) && (defined(__PIE__) || !defined(__PIC__))
+#define CARREL_LOCAL_OFFSET_IS_CONSTANT 1
+// Then ordinary accesses need no look into the linker's table for the offset either.
+#define CARREL_LOCAL_TLS_MODEL [[gnu::tls_model("local-exec")]]
+#else
+#define CARREL_LOCAL_TLS_MODEL
+#endif
+
 namespace carrel::local {
 
 struct Slot;
@@ -28,7 +38,7 @@ class CellPool {
 
   // A cell for a value of that size and alignment. Throws std::bad_alloc.
   [[nodiscard]] Cell* take(std::size_t size, std::size_t align);
-  void give_back(Cell* cell) noexcept;
+  void give_back(Cell* cell) noexcept;  // inline, in src/local/cell_pool.h
   // Leaves all that is in hand to other threads, or frees it, and keeps nothing from now on.
   void close() noexcept;
   void open() noexcept { closed_ = false; }
@@ -37,6 +47,8 @@ class CellPool {
   static void free_cell(Cell* cell) noexcept;
 
   static constexpr std::size_t kClasses = 4;
+  // How many idle blocks of a class a thread keeps: about 3 KiB at most.
+  static constexpr std::uint8_t kIdleMax[kClasses] = {8, 8, 4, 2};
   std::array<Cell*, kClasses> idle_{};
   std::array<std::uint8_t, kClasses> count_{};
   bool closed_ = true;  // until the thread is registered
@@ -89,6 +101,7 @@ struct ThreadBlock {
 
 // Constant-initialised, so that reading it needs no guard and no wrapper function. Its name for the
 // linker is the one that lookup.h uses.
-extern constinit thread_local ThreadBlock thread_block asm("carrel_local_thread_block");
+CARREL_LOCAL_TLS_MODEL extern constinit thread_local ThreadBlock thread_block asm(
+    "carrel_local_thread_block");
 
 }  // namespace carrel::local

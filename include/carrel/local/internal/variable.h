@@ -135,12 +135,13 @@ bool remove_value(Key key, Slot& slot, const VariableInfo& info) noexcept;
 // Says that this thread replaced the value, for the audit. One that carries the epoch already was
 // made or replaced since the last mark, and a cache's stamp lies after every epoch: there is
 // nothing to add, and a set() stores nothing more.
-inline void note_replaced(void* value) noexcept {
-  ThreadLocalMap& map = thread_block.map;
+//
+// The rest is out of line and cold, so that gcc puts no jump on the path of those.
+[[gnu::noinline]] [[gnu::cold]] void note_first_replacement(Cell& cell) noexcept;
+[[gnu::always_inline]] inline void note_replaced(void* value) noexcept {
   Cell& cell = Cell::of(value);
-  if (cell.stamp >= map.epoch()) return;
-  cell.stamp = map.epoch();
-  map.note_replacement(map.epoch());
+  if (cell.stamp < thread_block.map.epoch()) [[unlikely]]
+    note_first_replacement(cell);
 }
 // Stops the program: the variable is dead. Called where a key of none is found.
 [[noreturn]] void used_after_death(std::string_view variable) noexcept;
