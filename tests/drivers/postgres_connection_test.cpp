@@ -136,6 +136,35 @@ TEST_F(Postgres, AnEmptyTransactionNeverLeavesTheHouse) {
   EXPECT_FALSE(connection_->in_transaction());
 }
 
+TEST_F(Postgres, EveryWayToBeginIsPreparedOnceAndMadeAgainWhenTheServerForgot) {
+  const std::string_view insert = "insert into item (id) values ($1)";
+  const auto add = [&](int id) {
+    connection_->begin({});
+    run(insert, array{Value(id)});
+    connection_->commit();
+  };
+  add(1);
+  const auto prepared = prepared_on_server();
+  add(2);
+  EXPECT_EQ(prepared_on_server(), prepared);
+  run("discard all");  // seen by the driver
+  add(3);
+  run("do $$ begin execute 'deallocate all'; end $$");  // not seen
+  add(4);
+  run("do $$ begin execute 'deallocate all'; end $$");
+  run(insert, array{Value(5)});  // nor when it goes by itself
+  EXPECT_EQ(count(), 5);
+}
+
+TEST_F(Postgres, ACommitThatIsRefusedOutsideATransactionIsAnError) {
+  run("create temp table late (id int unique deferrable initially deferred)");
+  const auto insert = [&] { run("insert into late values ($1)", array{Value(1)}); };
+  insert();
+  // Answered first, and refused by the commit that follows: once with others, then by itself.
+  for (int time = 0; time < 2; ++time) EXPECT_EQ(thrown_by(insert), "sql.unique_violation");
+  EXPECT_EQ(run("select count(*) from late").one().get<int>(0), 1);
+}
+
 TEST_F(Postgres, BatchAndCommitIsOneRoundTrip) {
   const array items = {BatchItem{.statement = "insert into item values (1)", .parameters = {}},
                        BatchItem{.statement = "insert into item values (2)", .parameters = {}}};

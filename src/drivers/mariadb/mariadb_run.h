@@ -22,12 +22,11 @@ class MariadbConnection::Run {
   remote::CancelReason end() {
     if (ended_) return reason_;
     ended_ = true;
-    const auto limit = Clock::Steady::clock::now() + of_.options_->grace;
-    const auto aftermath = of_.canceller_.statement_ends(limit);
+    const auto aftermath = of_.canceller_.statement_ends(of_.options_->grace);
     reason_ = aftermath.reason;
     if (reason_ == remote::CancelReason::none || of_.broken()) return reason_;
     // A KILL that came too late ends the next statement: this one, which does nothing.
-    Patience patience(limit);
+    Patience patience(aftermath.limit);
     if (aftermath.settled)
       static_cast<void>(of_.link_.command("do 0", patience));
     else

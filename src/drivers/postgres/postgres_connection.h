@@ -1,8 +1,10 @@
 // PostgresConnection: one libpq connection behind the Connection contract.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +13,7 @@
 #include "carrel/db/connection.h"
 #include "carrel/drivers/postgres.h"
 #include "db/statement_cache.h"
+#include "drivers/postgres/postgres_begin.h"
 #include "drivers/postgres/postgres_doubt.h"
 #include "drivers/postgres/postgres_link.h"
 #include "drivers/postgres/postgres_parameters.h"
@@ -56,20 +59,31 @@ class PostgresConnection final : public Connection {
     std::size_t execute = 0;
   };
   struct Plan {
+    std::size_t prepare_begin = Outcome::kNone;
     std::size_t begin = Outcome::kNone;
     std::size_t number = Outcome::kNone;
     std::size_t commit = Outcome::kNone;
     std::size_t first_discarded = 0;
     std::size_t discarded = 0;
     std::vector<Planned> statements;
-    std::string begin_sql;
+    const Begin* begun = nullptr;
     bool autocommit = false;
     bool only_reads = true;
     bool only_queries = true;
     bool drops_prepared = false;
   };
 
-  std::vector<Result> run(std::span<const BatchItem> items, Then then);
+  // A run that succeeded.
+  struct Ran {
+    Plan plan;
+    Outcome outcome;
+  };
+
+  [[nodiscard]] Variant* ready_alone(const BatchItem& item);
+  [[nodiscard]] std::optional<Result> execute_alone(const BatchItem& item, Variant& variant);
+  [[nodiscard]] Ran run(std::span<const BatchItem> items, Then then);
+  [[nodiscard]] static Result result_of(const Ran& ran, const Planned& statement);
+  [[nodiscard]] std::vector<Result> results_of(const Ran& ran);
   [[nodiscard]] Plan plan(std::span<const BatchItem> items, Then then);
   void look_up(Plan& plan, const BatchItem& item);
   void note(Plan& plan, const BatchItem& item, const remote::StatementText& text);
@@ -80,7 +94,10 @@ class PostgresConnection final : public Connection {
   void learn_number(const Plan& plan, const Outcome& outcome);
   void queue_discarded(Plan& plan);
   void queue(Planned& planned, std::span<const Value> values);
-  [[nodiscard]] Outcome send(OnDeadline on_deadline);
+  [[nodiscard]] RunOptions by_deadline(OnDeadline on_deadline) const noexcept;
+  [[nodiscard]] RunOptions for_upkeep() const noexcept;
+  [[nodiscard]] Outcome noted(Outcome outcome) noexcept;
+  void learn_begin(const Plan& plan, const Outcome& outcome);
   void learn(const Plan& plan, const Outcome& outcome);
   [[nodiscard]] bool prepare_again(const Plan& plan, const Outcome& outcome);
   void forget_statements(const Plan& plan);
@@ -104,7 +121,8 @@ class PostgresConnection final : public Connection {
   Discarded discarded_;
   db::StatementCache<KnownStatement> known_;
   Parameters parameters_;
-  std::string begin_;    // BEGIN that has not been sent yet
+  const Begin* begin_ = nullptr;  // BEGIN that has not been sent yet
+  std::bitset<Begin::kCount> begins_on_server_;
   bool writes_ = false;  // the transaction may
   std::string run_;      // of the server, where doubts are resolved
   std::string number_;   // of the transaction, once known

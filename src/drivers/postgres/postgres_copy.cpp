@@ -78,21 +78,18 @@ void append_copy_field(std::string& to, const Value& value) {
   }
 }
 
-// One COPY, which libpq does not do in pipeline mode.
+// One COPY, which libpq does outside pipeline mode only.
 class PostgresConnection::Copy {
  public:
   explicit Copy(PostgresConnection& connection) : of_(connection), limit_(connection.deadline()) {
-    PQexitPipelineMode(of_.link_.get());
     of_.canceller_.statement_begins();
     of_.pipeline_.count_round_trip();
   }
   Copy(const Copy&) = delete;
   Copy& operator=(const Copy&) = delete;
   ~Copy() {
-    const auto aftermath =
-        of_.canceller_.statement_ends(Clock::Steady::clock::now() + of_.options_->grace);
-    if (!complete_ || !aftermath.settled || PQenterPipelineMode(of_.link_.get()) != 1)
-      of_.broken_ = true;
+    const auto aftermath = of_.canceller_.statement_ends(of_.options_->grace);
+    if (!complete_ || !aftermath.settled) of_.broken_ = true;
     // Whatever request is still on its way finds the server idle.
     else if (aftermath.reason != CancelReason::none)
       static_cast<void>(of_.validate());
@@ -131,7 +128,6 @@ class PostgresConnection::Copy {
   // The number of rows, or an error.
   std::int64_t conclude(const Plan& plan, std::string_view sql) {
     Outcome outcome;
-    outcome.answers.resize(1);
     outcome.ending = ending_;
     outcome.cancelled = over_ ? CancelReason::deadline : CancelReason::none;
     if (failure_) {
@@ -206,7 +202,8 @@ std::int64_t PostgresConnection::do_load(const BulkRows& rows) {
   plan.autocommit = !in_transaction();
   plan.only_reads = false;
   plan.statements.push_back({.sql = sql, .variant = nullptr});
-  const std::string begin = begin_.empty() ? std::string() : std::exchange(begin_, {}) + "; ";
+  const auto* begun = std::exchange(begin_, nullptr);
+  const std::string begin = begun == nullptr ? std::string() : begun->sql + "; ";
 
   Copy copy(*this);
   copy.start(begin + sql);

@@ -11,7 +11,8 @@ namespace carrel::postgres {
 void PostgresConnection::require_success(const Plan& plan, const Outcome& outcome) {
   if (outcome.ending != Ending::complete) return settle_lost(plan, outcome);
   if (!outcome.failure) return;
-  std::string_view sql = outcome.failed == plan.begin ? std::string_view(plan.begin_sql) : "commit";
+  std::string_view sql = "commit";
+  if (outcome.failed == plan.begin || outcome.failed == plan.prepare_begin) sql = plan.begun->sql;
   for (const auto& statement : plan.statements) {
     if (statement.prepare == outcome.failed || statement.execute == outcome.failed)
       sql = statement.sql;

@@ -123,8 +123,7 @@ Link::Link(const PostgresOptions& options, Clock::Steady deadline) {
   require_suitable_server(options.server_version_min);
   PQsetNoticeReceiver(get(), &note_unreplicated, &unreplicated_);
   PQsetErrorVerbosity(get(), PQERRORS_DEFAULT);
-  if (PQsetnonblocking(get(), 1) != 0 || PQenterPipelineMode(get()) != 1)
-    throw_cannot_connect(last_words());
+  if (PQsetnonblocking(get(), 1) != 0) throw_cannot_connect(last_words());
 }
 
 void Link::connect(Clock::Steady deadline) {

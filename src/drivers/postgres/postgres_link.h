@@ -22,7 +22,7 @@ using remote::Waited;
 
 class Link {
  public:
-  // Connects, in pipeline mode. Throws as postgres.h says.
+  // Connects. Throws as postgres.h says.
   Link(const PostgresOptions& options, Clock::Steady deadline);
 
   [[nodiscard]] PGconn* get() const noexcept { return connection_.get(); }

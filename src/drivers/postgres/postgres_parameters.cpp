@@ -3,6 +3,7 @@
 #include <endian.h>
 
 #include <bit>
+#include <cstring>
 
 #include "carrel/db/sql_error.h"
 
@@ -18,11 +19,6 @@ constexpr Oid kInferred = 0;
 
 constexpr int kTextFormat = 0;
 constexpr int kBinaryFormat = 1;
-
-void append_big_endian(std::string& to, std::uint64_t value) {
-  const std::uint64_t swapped = htobe64(value);
-  to.append(reinterpret_cast<const char*>(&swapped), sizeof swapped);
-}
 
 std::uint64_t micros_of(Timestamp at) noexcept {
   return static_cast<std::uint64_t>(at.time_since_epoch().count() - kEpochMicros);
@@ -57,47 +53,68 @@ void Parameters::require_fits(const Value& value) {
                    {.message = "a timestamp is before PostgreSQL's time"});
 }
 
+const char* Parameters::put_number(std::size_t place, std::uint64_t value) noexcept {
+  const std::uint64_t swapped = htobe64(value);
+  auto& bytes = fixed_[place].bytes;
+  std::memcpy(bytes.data(), &swapped, sizeof swapped);
+  return bytes.data();
+}
+
+// With the end that libpq looks for. The room was made before, so that nothing moves.
+const char* Parameters::put_text(std::string_view text) {
+  const auto offset = texts_.size();
+  texts_.append(text).push_back('\0');
+  return texts_.data() + offset;
+}
+
 void Parameters::encode(std::span<const Value> values) {
-  types_.clear();
-  offsets_.clear();
-  lengths_.clear();
-  formats_.clear();
-  store_.clear();
+  const auto count = values.size();
+  types_.resize(count);
+  pointers_.resize(count);
+  lengths_.resize(count);
+  formats_.resize(count);
+  fixed_.resize(count);
+  std::size_t text_bytes = 0;
   for (const auto& value : values) {
-    const std::size_t offset = store_.size();
-    int format = kBinaryFormat;
+    if (value.kind() == ValueKind::text) text_bytes += value.text().size() + 1;
+  }
+  texts_.clear();
+  texts_.reserve(text_bytes);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto& value = values[i];
+    types_[i] = oid_of(value.kind());
+    lengths_[i] = sizeof(std::uint64_t);
+    formats_[i] = kBinaryFormat;
     switch (value.kind()) {
       case ValueKind::null:
+        pointers_[i] = nullptr;
         break;
       case ValueKind::integer:
-        append_big_endian(store_, static_cast<std::uint64_t>(value.integer()));
+        pointers_[i] = put_number(i, static_cast<std::uint64_t>(value.integer()));
         break;
       case ValueKind::real:
-        append_big_endian(store_, std::bit_cast<std::uint64_t>(value.real()));
-        break;
-      case ValueKind::text:
-        store_ += value.text();
-        format = kTextFormat;
-        break;
-      case ValueKind::bytes:
-        store_.append(reinterpret_cast<const char*>(value.bytes().data()), value.bytes().size());
+        pointers_[i] = put_number(i, std::bit_cast<std::uint64_t>(value.real()));
         break;
       case ValueKind::timestamp:
-        append_big_endian(store_, micros_of(value.timestamp()));
+        pointers_[i] = put_number(i, micros_of(value.timestamp()));
+        break;
+      case ValueKind::text:
+        pointers_[i] = put_text(value.text());
+        formats_[i] = kTextFormat;
+        break;
+      case ValueKind::bytes:
+        // Null would mean that there are none at all.
+        pointers_[i] =
+            value.bytes().empty() ? "" : reinterpret_cast<const char*>(value.bytes().data());
+        lengths_[i] = static_cast<int>(value.bytes().size());
         break;
       case ValueKind::uuid:
-        store_.append(reinterpret_cast<const char*>(value.uuid().bytes.data()), 16);
+        std::memcpy(fixed_[i].bytes.data(), value.uuid().bytes.data(), sizeof(Fixed));
+        pointers_[i] = fixed_[i].bytes.data();
+        lengths_[i] = sizeof(Fixed);
         break;
     }
-    types_.push_back(oid_of(value.kind()));
-    offsets_.push_back(value.is_null() ? kNull : offset);
-    lengths_.push_back(static_cast<int>(store_.size() - offset));
-    formats_.push_back(format);
-    store_ += '\0';  // libpq reads texts up to here
   }
-  pointers_.clear();
-  for (const auto offset : offsets_)
-    pointers_.push_back(offset == kNull ? nullptr : store_.data() + offset);
 }
 
 }  // namespace carrel::postgres

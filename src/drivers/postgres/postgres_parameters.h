@@ -7,9 +7,12 @@
 
 #include <libpq-fe.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "carrel/db/value.h"
@@ -23,7 +26,7 @@ class Parameters {
   // Throws "sql.value_out_of_range" for a time that PostgreSQL cannot hold.
   static void require_fits(const Value& value);
 
-  // What it gives stays good until the next encode().
+  // What it gives stays good until the next encode(), and as long as the values' own bytes.
   void encode(std::span<const Value> values);
 
   [[nodiscard]] int count() const noexcept { return static_cast<int>(pointers_.size()); }
@@ -33,14 +36,19 @@ class Parameters {
   [[nodiscard]] const int* formats() const noexcept { return formats_.data(); }
 
  private:
-  static constexpr std::size_t kNull = SIZE_MAX;
+  // What is sent in binary and has a fixed size: at most a uuid.
+  struct Fixed {
+    std::array<char, 16> bytes;
+  };
+  [[nodiscard]] const char* put_number(std::size_t place, std::uint64_t value) noexcept;
+  [[nodiscard]] const char* put_text(std::string_view text);
 
   std::vector<Oid> types_;
-  std::vector<std::size_t> offsets_;
   std::vector<const char*> pointers_;
   std::vector<int> lengths_;
   std::vector<int> formats_;
-  std::string store_;
+  std::vector<Fixed> fixed_;
+  std::string texts_;
 };
 
 // Microseconds of PostgreSQL's calendar, which begins with 2000.

@@ -51,6 +51,14 @@ struct KnownStatement {
 
   remote::StatementText text;
   std::vector<std::shared_ptr<Variant>> variants;  // the newest last
+
+  // What the server knows for values of these types; null where it would have to be told first.
+  [[nodiscard]] Variant* on_server_for(std::span<const Value> values) const noexcept {
+    for (const auto& variant : variants) {
+      if (variant->takes(values)) return variant->on_server ? variant.get() : nullptr;
+    }
+    return nullptr;
+  }
 };
 
 }  // namespace carrel::postgres

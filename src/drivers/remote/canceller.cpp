@@ -1,6 +1,7 @@
 #include "drivers/remote/canceller.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -19,66 +20,74 @@ constexpr std::chrono::milliseconds kPauseMax{1'000};
 
 }  // namespace
 
+// The statement and what was asked of it are one word: beginning and ending one, which every call
+// does, then take no lock. Whoever has been asked, and whoever cancels, meet at the mutex.
 struct Canceller::State {
-  [[nodiscard]] bool runs(std::uint64_t statement) const noexcept {
-    return running && statement == number;
+  static constexpr std::uint64_t kReason = 3;
+  static constexpr std::uint64_t kRunning = 4;
+  static constexpr unsigned kNumberShift = 3;
+
+  [[nodiscard]] bool runs(std::uint64_t number) const noexcept {
+    // Relaxed: what it decides is settled under the mutex.
+    const auto seen = statement.load(std::memory_order_relaxed);
+    return (seen & kRunning) != 0 && seen >> kNumberShift == number;
   }
 
-  void deliver(std::uint64_t statement) noexcept {
+  void deliver(std::uint64_t number) noexcept {
     std::unique_lock lock(mutex_);
-    for (auto pause = kFirstPause; runs(statement); pause = std::min(pause * 2, kPauseMax)) {
+    for (auto pause = kFirstPause; runs(number); pause = std::min(pause * 2, kPauseMax)) {
       under_way = true;
       lock.unlock();
       send();
       lock.lock();
       under_way = false;
       changed.notify_all();
-      changed.wait_for(lock, pause, [&] { return !runs(statement); });
+      changed.wait_for(lock, pause, [&] { return !runs(number); });
     }
   }
 
   std::function<void()> send;
+  std::atomic<std::uint64_t> statement{0};  // its number, whether it runs, and the reason
   std::mutex mutex_;
-  std::condition_variable changed;
-  // All guarded by mutex_.
-  std::uint64_t number = 0;  // of the statement
-  bool running = false;
-  bool under_way = false;
-  CancelReason reason = CancelReason::none;
+  std::condition_variable changed;  // with mutex_: the statement, or under_way
+  bool under_way = false;           // guarded by mutex_
 };
 
 Canceller::Canceller(std::function<void()> send) : state_(std::make_shared<State>()) {
   state_->send = std::move(send);
 }
 
+// Relaxed: a request that does not see it yet finds nothing to cancel, as if it had come earlier.
 void Canceller::statement_begins() noexcept {
-  const std::lock_guard lock(state_->mutex_);
-  ++state_->number;
-  state_->running = true;
-  state_->reason = CancelReason::none;
+  ++number_;
+  state_->statement.store(number_ << State::kNumberShift | State::kRunning,
+                          std::memory_order_relaxed);
 }
 
-Aftermath Canceller::statement_ends(Clock::Steady deadline) noexcept {
-  std::unique_lock lock(state_->mutex_);
-  state_->running = false;
-  Aftermath aftermath{.reason = state_->reason};
+Aftermath Canceller::statement_ends(std::chrono::milliseconds grace) noexcept {
+  // An exchange, so that a request comes either before the end, and is seen, or after it, and does
+  // nothing. Relaxed, as nothing else hangs on it.
+  const auto was =
+      state_->statement.exchange(number_ << State::kNumberShift, std::memory_order_relaxed);
+  Aftermath aftermath{.reason = static_cast<CancelReason>(was & State::kReason)};
   if (aftermath.reason == CancelReason::none) return aftermath;
+  aftermath.limit = Clock::Steady::clock::now() + grace;
+  std::unique_lock lock(state_->mutex_);
   state_->changed.notify_all();
   aftermath.settled =
-      state_->changed.wait_until(lock, deadline, [this] { return !state_->under_way; });
+      state_->changed.wait_until(lock, aftermath.limit, [this] { return !state_->under_way; });
   return aftermath;
 }
 
 void Canceller::request(CancelReason reason) noexcept {
-  std::uint64_t statement = 0;
-  {
-    const std::lock_guard lock(state_->mutex_);
-    if (!state_->running || state_->reason != CancelReason::none) return;
-    state_->reason = reason;
-    statement = state_->number;
-  }
+  auto seen = state_->statement.load(std::memory_order_relaxed);
+  do {
+    if ((seen & State::kRunning) == 0 || (seen & State::kReason) != 0) return;
+  } while (!state_->statement.compare_exchange_weak(seen, seen | static_cast<std::uint64_t>(reason),
+                                                    std::memory_order_relaxed));
+  const auto number = seen >> State::kNumberShift;
   try {
-    std::thread([state = state_, statement] { state->deliver(statement); }).detach();
+    std::thread([state = state_, number] { state->deliver(number); }).detach();
   } catch (const std::system_error&) {
     state_->send();  // no thread to be had: the caller waits itself
   }

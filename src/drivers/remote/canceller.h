@@ -8,6 +8,7 @@
 // Threads: request() from any; the rest from the thread that uses the connection.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,7 +22,8 @@ enum class CancelReason : std::uint8_t { none, asked, deadline };
 // How a statement ended, as far as cancelling is concerned.
 struct Aftermath {
   CancelReason reason = CancelReason::none;
-  bool settled = true;  // false: a request is still under way, the connection is of no use
+  bool settled = true;       // false: a request is still under way, the connection is of no use
+  Clock::Steady limit = {};  // where there was a reason: until when cleaning up may take
 };
 
 class Canceller {
@@ -33,8 +35,8 @@ class Canceller {
   Canceller& operator=(const Canceller&) = delete;
 
   void statement_begins() noexcept;
-  // Waits until a request that is under way has been made.
-  [[nodiscard]] Aftermath statement_ends(Clock::Steady deadline) noexcept;
+  // Waits for a request that is under way, within the time that cleaning up may take in all.
+  [[nodiscard]] Aftermath statement_ends(std::chrono::milliseconds grace) noexcept;
 
   // Does nothing when no statement runs, or when it is being cancelled already.
   void request(CancelReason reason) noexcept;
@@ -42,6 +44,7 @@ class Canceller {
  private:
   struct State;
   std::shared_ptr<State> state_;
+  std::uint64_t number_ = 0;  // of the statement; the connection's thread alone counts
 };
 
 }  // namespace carrel::remote
