@@ -115,7 +115,7 @@ void die(Slot& slot, Key key) noexcept {
 }  // namespace
 
 void retire_variable(Slot& slot, Key key) noexcept {
-  ThreadBlock& self = thread_block;
+  ThreadBlock& self = this_thread();
   for (const RunningVisit* visit = self.visit; visit != nullptr; visit = visit->outer) {
     CARREL_ASSERT(visit->slot != &slot, "a thread-local is destroyed by a visitor of its values");
   }

@@ -45,7 +45,6 @@ ThreadLocalMap::Home ThreadLocalMap::find_home(Key key) noexcept {
 }
 
 void* ThreadLocalMap::probe(Key key) noexcept {
-  if (table_used_ == 0 && !has_stale()) return nullptr;  // the first level has been looked at
   if (const Home home = find_home(key); home.entry != nullptr) return home.entry->value;
   // A miss clears what it meets that is stale, but asks the slots only if there is anything.
   if (has_stale() && !log_still_) clear_stale();

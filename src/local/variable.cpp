@@ -39,7 +39,7 @@ void used_after_death(std::string_view variable) noexcept {
 NewValue::NewValue(Key key, Slot& slot, const VariableInfo& info)
     : key_(key), slot_(slot), info_(info) {
   if (key == Key::never()) used_after_death(info.name);
-  ThreadBlock& self = thread_block;
+  ThreadBlock& self = this_thread();
   if (!self.registered) register_thread(self);
   self.map.reserve(key);
   insertions_ = self.map.insertions();
@@ -49,7 +49,7 @@ NewValue::NewValue(Key key, Slot& slot, const VariableInfo& info)
 }
 
 void NewValue::discard() noexcept {
-  ThreadBlock& self = thread_block;
+  ThreadBlock& self = this_thread();
   if (forks_ != self.forks) cell_->linked = false;  // a forked child has forgotten it
   const bool linked = cell_->linked;
   if (constructed_) {
@@ -108,7 +108,7 @@ namespace {
 
 void* insert_word(Key key, Slot& slot, const VariableInfo& info, std::uint64_t word) {
   if (key == Key::never()) used_after_death(info.name);
-  ThreadBlock& self = thread_block;
+  ThreadBlock& self = this_thread();
   if (!self.registered) register_thread(self);
   self.map.reserve(key);
   Cell* cell = take_sticky(self, slot, key, info.size);
@@ -118,7 +118,7 @@ void* insert_word(Key key, Slot& slot, const VariableInfo& info, std::uint64_t w
 }
 
 void* NewValue::publish() {
-  ThreadBlock& self = thread_block;
+  ThreadBlock& self = this_thread();
   if (insertions_ != self.map.insertions()) {  // the value's construction has used the map
     if (void* const present = self.map.find(key_)) return present;
     self.map.reserve(key_);
@@ -129,7 +129,7 @@ void* NewValue::publish() {
 
 bool remove_value(Key key, Slot& slot, const VariableInfo& info) noexcept {
   if (key == Key::never()) used_after_death(info.name);
-  ThreadBlock& self = thread_block;
+  ThreadBlock& self = this_thread();
   void* const value = self.map.find(key);
   if (value == nullptr) return false;
   Cell& cell = Cell::of(value);

@@ -49,6 +49,8 @@ class ThreadLocalMap {
   }
   // All but the first level.
   [[nodiscard]] void* find_beyond(Key key) noexcept {
+    if (table_used_ == 0 && !has_stale()) [[likely]]
+      return nullptr;
     if (void* const value = find_in_table(key)) return value;
     return probe(key);
   }
