@@ -12,6 +12,7 @@
 #include "carrel/local/internal/audit.h"
 #include "carrel/local/internal/inspect.h"
 #include "local/values_for_tests.h"
+#include "local/worker.h"
 
 namespace carrel {
 namespace {
@@ -64,6 +65,14 @@ TEST(ThreadLocal, PeekNeverMakesAValue) {
   number.get();
   ASSERT_NE(number.peek(), nullptr);
   EXPECT_EQ(*number.peek(), 1);
+}
+
+// Nobody can know better: what a task has left is found by the boundary, which knows when it ended.
+TEST(ThreadLocal, AValueThatNobodyRemovesStaysAsLongAsVariableAndThread) {
+  const ThreadLocal<std::string> marker;
+  local::Worker worker;
+  worker.call([&] { marker.set("merchant"); });
+  worker.call([&] { EXPECT_EQ(marker.get(), "merchant"); });
 }
 
 TEST(ThreadLocal, TakeMovesTheValueOut) {

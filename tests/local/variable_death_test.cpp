@@ -86,6 +86,45 @@ TEST(VariableDeath, AMissClearsStaleEntriesToo) {
   });
 }
 
+TEST(VariableDeath, RemovingWhatIsNotThereClearsStaleEntriesToo) {
+  const ThreadLocal<int> never_set;
+  Worker worker;
+  auto variable = std::make_unique<ThreadLocal<int>>();
+  worker.call([&] { variable->set(1); });
+  variable.reset();
+  worker.call([&] {
+    EXPECT_FALSE(never_set.remove());
+    EXPECT_EQ(local::thread_block.map.count(), 0U);
+  });
+}
+
+// A thread with a large table pays for a few dead variables bit by bit, not by a sweep of it all.
+TEST(VariableDeath, FewStaleEntriesOfALargeTableAreClearedInSteps) {
+  constexpr int kLiving = 1000;
+  constexpr int kDead = 100;  // fewer than an eighth of the 2,048 places
+  const std::vector<ThreadLocal<int>> living(kLiving);
+  auto dead = std::make_unique<std::vector<ThreadLocal<int>>>(kDead);
+  const ThreadLocal<int> never_set;
+  Worker worker;
+  worker.call([&] {
+    for (const ThreadLocal<int>& variable : living) variable.set(1);
+    for (const ThreadLocal<int>& variable : *dead) variable.set(1);
+  });
+  dead.reset();
+  worker.call([&] {
+    const local::ThreadLocalMap& map = local::thread_block.map;
+    const std::uint32_t places = map.capacity() - local::Key::kFirstLevel;
+    ASSERT_EQ(places, 2048U);
+    EXPECT_EQ(never_set.peek(), nullptr);
+    EXPECT_GT(map.stale(), 0U) << "one miss has swept the whole table";
+    // Four places for each doubling of the table, so that is how often it takes at most.
+    const std::uint32_t steps = 4 * 12;
+    for (std::uint32_t i = 0; i <= places / steps; ++i) EXPECT_EQ(never_set.peek(), nullptr);
+    EXPECT_EQ(map.stale(), 0U);
+    EXPECT_EQ(map.count(), std::uint32_t{kLiving});
+  });
+}
+
 TEST(VariableDeath, ANewVariableAtTheSameAddressHasNoValue) {
   alignas(ThreadLocal<int>) std::byte memory[sizeof(ThreadLocal<int>)];
   Worker worker;
