@@ -67,20 +67,26 @@ const char* Parameters::put_text(std::string_view text) {
   return texts_.data() + offset;
 }
 
-void Parameters::encode(std::span<const Value> values) {
-  const auto count = values.size();
-  types_.resize(count);
-  pointers_.resize(count);
-  lengths_.resize(count);
-  formats_.resize(count);
-  fixed_.resize(count);
+void Parameters::make_room(std::span<const Value> values) {
+  if (values.size() > pointers_.size()) {
+    types_.resize(values.size());
+    pointers_.resize(values.size());
+    lengths_.resize(values.size());
+    formats_.resize(values.size());
+    fixed_.resize(values.size());
+  }
   std::size_t text_bytes = 0;
   for (const auto& value : values) {
     if (value.kind() == ValueKind::text) text_bytes += value.text().size() + 1;
   }
   texts_.clear();
   texts_.reserve(text_bytes);
-  for (std::size_t i = 0; i < count; ++i) {
+}
+
+void Parameters::encode(std::span<const Value> values) {
+  make_room(values);
+  count_ = static_cast<int>(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
     const auto& value = values[i];
     types_[i] = oid_of(value.kind());
     lengths_[i] = sizeof(std::uint64_t);

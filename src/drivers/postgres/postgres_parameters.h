@@ -29,7 +29,7 @@ class Parameters {
   // What it gives stays good until the next encode(), and as long as the values' own bytes.
   void encode(std::span<const Value> values);
 
-  [[nodiscard]] int count() const noexcept { return static_cast<int>(pointers_.size()); }
+  [[nodiscard]] int count() const noexcept { return count_; }
   [[nodiscard]] const Oid* types() const noexcept { return types_.data(); }
   [[nodiscard]] const char* const* values() const noexcept { return pointers_.data(); }
   [[nodiscard]] const int* lengths() const noexcept { return lengths_.data(); }
@@ -43,6 +43,10 @@ class Parameters {
   [[nodiscard]] const char* put_number(std::size_t place, std::uint64_t value) noexcept;
   [[nodiscard]] const char* put_text(std::string_view text);
 
+  void make_room(std::span<const Value> values);
+
+  int count_ = 0;
+  // All of one length, which only grows: statements of two and of five parameters take turns.
   std::vector<Oid> types_;
   std::vector<const char*> pointers_;
   std::vector<int> lengths_;
