@@ -17,6 +17,8 @@ class HandWritten {
   // The sum of both balances.
   std::int64_t post(const Voucher& voucher);
 
+  [[nodiscard]] int server_process() const { return PQbackendPID(connection_.get()); }
+
  private:
   void prepare(const char* name, const char* sql);
   void begin_and_insert(const Voucher& voucher);

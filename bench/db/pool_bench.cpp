@@ -11,7 +11,7 @@
 namespace carrel::bench {
 namespace {
 
-constexpr std::size_t kConnections = 8;
+constexpr std::size_t kConnections = kCrowdConnections;
 
 PoolOptions options(std::chrono::milliseconds leak_after) {
   return {.name = "bench",
@@ -88,7 +88,7 @@ void crowded(benchmark::State& state) {
   crowd_without_clocks(state, [&] {
     const auto lease = pool.borrow();
     benchmark::DoNotOptimize(&*lease);
-    return std::int64_t{0};
+    return Borrow{};
   });
 }
 
@@ -98,7 +98,7 @@ void barging_crowded(benchmark::State& state) {
     const int connection = pool.borrow();
     benchmark::DoNotOptimize(connection);
     pool.give_back(connection);
-    return std::int64_t{0};
+    return Borrow{};
   });
 }
 

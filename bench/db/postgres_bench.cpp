@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "bench/db/handwritten.h"
+#include "bench/db/placement.h"
 #include "bench/db/postgres_server.h"
 #include "bench/db/voucher_session.h"
 
@@ -24,14 +25,20 @@ constexpr double kSecondsMin = 0.3;
 
 // What all threads of one benchmark share; made before the first begins, gone after the last.
 struct Shared {
+  explicit Shared(std::size_t connections) : session(*driver, connections) {}
+
   std::unique_ptr<Driver> driver = postgres_driver(postgres_options());
-  VoucherSession session{*driver, kClients};
+  VoucherSession session;
 };
 std::unique_ptr<Shared> shared;
 
 void set_up(const benchmark::State&) {
   make_voucher_tables();
-  shared = std::make_unique<Shared>();
+  shared = std::make_unique<Shared>(kClients);
+}
+void set_up_paired(const benchmark::State&) {
+  make_voucher_tables();
+  shared = std::make_unique<Shared>(1);
 }
 void tear_down(const benchmark::State&) {
   shared.reset();
@@ -71,11 +78,15 @@ double median(std::vector<double> values) {
 }
 
 // Processor time of this process a transaction, bound and by hand in turn, so that whatever the
-// machine does meanwhile meets both. Each of the two benchmarks reports one of them as its time.
+// machine does meanwhile meets both, their server processes on one processor. Each of the two
+// benchmarks reports one of them as its time.
 enum class Which { bound, by_hand };
 
 void paired(benchmark::State& state, Which which) {
   HandWritten by_hand;
+  const Placement client(0, kClientProcessor);
+  const Placement server_of_bound(shared->session.server_process(), server_processor());
+  const Placement server_by_hand(by_hand.server_process(), server_processor());
   auto vouchers = vouchers_of(state);
   std::vector<double> bound_s;
   std::vector<double> by_hand_s;
@@ -104,6 +115,8 @@ void paired(benchmark::State& state, Which which) {
   std::transform(bound_s.begin(), bound_s.end(), by_hand_s.begin(), ratios.begin(),
                  std::divides<>());
   if (which == Which::bound) state.counters["over_handwritten"] = median(std::move(ratios));
+  const bool placed = client.placed() && server_of_bound.placed() && server_by_hand.placed();
+  state.counters["placed"] = placed ? 1 : 0;
   state.counters["median_ns"] = median(which == Which::bound ? bound_s : by_hand_s) * 1e9;
 }
 
@@ -123,7 +136,7 @@ void register_postgres() {
                                     std::pair{"Transaction_HandWritten", Which::by_hand}}) {
     benchmark::RegisterBenchmark(name,
                                  [which = which](benchmark::State& state) { paired(state, which); })
-        ->Setup(set_up)
+        ->Setup(set_up_paired)
         ->Teardown(tear_down)
         ->MinTime(kSecondsMin)
         ->UseManualTime();

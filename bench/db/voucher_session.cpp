@@ -56,4 +56,10 @@ void VoucherSession::post_as_batch(const Voucher& voucher) {
   session_.batch(batch);
 }
 
+int VoucherSession::server_process() {
+  const Scope scope({.name = "server process"});
+  book_.set("consumer");
+  return session_.execute("select pg_backend_pid()").one().get<int>(0);
+}
+
 }  // namespace carrel::bench

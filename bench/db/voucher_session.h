@@ -19,6 +19,9 @@ class VoucherSession {
   std::int64_t post(const Voucher& voucher);
   void post_as_batch(const Voucher& voucher);
 
+  // Of a connection of the pool: of the one, where there is one.
+  [[nodiscard]] int server_process();
+
  private:
   RequestLocal<std::string_view> book_{"book"};
   Pool pool_;

@@ -39,6 +39,17 @@ WAITS = tuple(crowd(f"32 threads on 8 connections: {name} of the wait", "us", co
               for name, counter in (("median", "#wait_p50_us"), ("99th percentile", "#wait_p99_us"),
                                     ("99.9th percentile", "#wait_p999_us"),
                                     ("longest", "#wait_max_us")))
+WHOLE = crowd(
+    "32 threads on 8 connections: 99th percentile from asking to giving back", "us",
+    "#whole_p99_us",
+    """A thread that is ready may have to wait for a processor: while it waits for a connection, or
+while it holds one. This counts both.""")
+BUSY = crowd(
+    "32 threads on 8 connections: how much of their time the connections were held", "share",
+    "#connections_busy",
+    """Only where it is near 1 are connections what is short.""")
+HELD_FOR = crowd("32 threads on 8 connections: how long one was held in truth", "us", "#held_us",
+                 """A pause of a thread ends late where waking one takes long.""")
 
 SESSION = Table(
     title="Statements and transactions over a driver that does nothing, and on SQLite",
@@ -145,4 +156,4 @@ SECTION = Section(
                 versions=("postgresql.jar", "HikariCP.jar"), postgres=True,
                 arguments=("--round-ms={measured_ms}", "--warm-up-ms={warm_up_ms}",
                            "--versions={versions}", "--schema={bench}/db/voucher_schema.sql"))),
-    tables=(BORROW, QUEUE, *WAITS, WAKE, SESSION, PAIRED, VOUCHER), goals=GOALS, notes=NOTES)
+    tables=(BORROW, QUEUE, *WAITS, WHOLE, HELD_FOR, BUSY, WAKE, SESSION, PAIRED, VOUCHER), goals=GOALS, notes=NOTES)
