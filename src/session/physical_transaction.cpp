@@ -23,12 +23,28 @@ PhysicalTransaction::~PhysicalTransaction() {
   roll_back();
 }
 
+// Where BEGIN fails, nothing has been done: a caller that goes on begins anew, and never runs a
+// statement on a connection without a transaction, where it would commit by itself.
 void PhysicalTransaction::begin_on(const Destination& to) {
-  lease_ = to.route.pool->borrow(
+  auto lease = to.route.pool->borrow(
       {.access = begin_.access, .deadline = deadline_, .stays_on_thread = true});
+  lease->set_deadline(deadline_);
+  lease->begin(begin_);
+  lease_ = std::move(lease);
   destination_ = &to;
-  lease_->set_deadline(deadline_);
-  lease_->begin(begin_);
+}
+
+// BEGIN may ride along with the first of them, and fail.
+void PhysicalTransaction::make_savepoints() {
+  while (savepoints_made_ + 1 < levels_.size()) {
+    try {
+      lease_->savepoint(static_cast<int>(savepoints_made_ + 1));
+    } catch (const SqlError&) {
+      lost_ = !lease_->in_transaction();
+      throw;
+    }
+    ++savepoints_made_;
+  }
 }
 
 void PhysicalTransaction::keep_to(std::uint64_t key) {
@@ -58,10 +74,7 @@ Connection& PhysicalTransaction::ready(const Destination& to, std::string_view s
                                      "', and the marker says '" + to.route.name +
                                      "' now; requires_new opens another transaction there");
   }
-  while (savepoints_made_ + 1 < levels_.size()) {
-    lease_->savepoint(static_cast<int>(savepoints_made_ + 1));
-    ++savepoints_made_;
-  }
+  make_savepoints();
   return *lease_;
 }
 

@@ -71,7 +71,7 @@ class PhysicalTransaction {
   auto committing(F&& send);
   [[nodiscard]] bool committed() const noexcept { return outcome_ == Outcome::committed; }
   void begin_on(const Destination& to);
-  void require_alive(std::string_view statement);
+  void make_savepoints();
   template <class F>
   auto guarded(const Destination& to, std::string_view statement, F&& send);
 

@@ -144,7 +144,12 @@ class StubConnection final : public Connection {
   }
   void do_savepoint_command(std::string_view sql) override {
     driver_.write(number_, std::string(sql));
-    driver_.meet(StubPoint::savepoint);
+    try {
+      driver_.meet(StubPoint::savepoint);
+    } catch (const SqlError& error) {
+      if (error.code() == "sql.transaction_lost") in_transaction_ = false;
+      throw;
+    }
   }
 
  private:
@@ -218,6 +223,9 @@ inline SqlError lost_at_commit() {
 }
 inline SqlError refused_at_commit() {
   return {"sql.rolled_back", {.message = "no"}};
+}
+inline SqlError transaction_gone() {
+  return {"sql.transaction_lost", {.message = "gone"}};
 }
 inline SqlError server_away() {
   return {"sql.cannot_connect", {.message = "nobody there", .traits = {.retryable = true}}};

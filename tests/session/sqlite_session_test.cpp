@@ -101,6 +101,24 @@ TEST_F(TwoBooks, ASecondWriterInsideAWriterIsRefusedAndNamesTheHolder) {
   EXPECT_EQ(balance(1), 1'000);
 }
 
+TEST_F(TwoBooks, WhatFollowsABeginWithoutTimeIsStillInATransaction) {
+  const Scope scope({.name = "test"});
+  book_.set("consumer");
+  const auto transact = [&] {
+    session_.transaction([&] {
+      const auto late = [&] {
+        session_.transaction({.propagation = Propagation::nested, .deadline = 0ms},
+                             [&] { balance(1); });
+      };
+      EXPECT_EQ(code_of(late), "sql.deadline");
+      session_.execute("update {account} set balance = 5 where id = 1");
+      session_.set_rollback_only();
+    });
+  };
+  transact();
+  EXPECT_EQ(balance(1), 1'000);
+}
+
 TEST_F(TwoBooks, AReaderInsideAWriterSeesWhatWasCommitted) {
   const Scope scope({.name = "test"});
   book_.set("consumer");

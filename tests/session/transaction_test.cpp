@@ -83,6 +83,44 @@ TEST_F(Transaction, PassesReadOnlyOn) {
   EXPECT_EQ(sent(), (Diary{"1 begin read only", "1 select", "1 commit"}));
 }
 
+// A statement on a connection whose BEGIN has failed would commit by itself.
+TEST_F(Transaction, WhoGoesOnAfterABeginThatFailedBeginsAnew) {
+  driver_.at(StubPoint::begin, [] { throw server_away(); });
+  session_.transaction([&] {
+    EXPECT_EQ(code_of([&] { session_.execute("first"); }), "sql.cannot_connect");
+    session_.execute("second");
+  });
+  EXPECT_EQ(sent(), (Diary{"1 begin", "1 begin", "1 second", "1 commit"}));
+}
+
+TEST_F(Transaction, WhoGoesOnAfterASavepointWithoutTimeToBeginBeginsAnew) {
+  session_.transaction([&] {
+    EXPECT_EQ(code_of([&] {
+                session_.transaction({.propagation = Propagation::nested, .deadline = 0ms},
+                                     [&] { session_.execute("late"); });
+              }),
+              "sql.deadline");
+    session_.execute("in time");
+  });
+  EXPECT_EQ(sent(), (Diary{"1 begin", "1 in time", "1 commit"}));
+}
+
+TEST_F(Transaction, ASavepointThatLosesTheTransactionLosesTheWhole) {
+  driver_.at(StubPoint::savepoint, [&] { throw transaction_gone(); });
+  EXPECT_EQ(code_of([&] {
+              session_.transaction([&] {
+                EXPECT_EQ(code_of([&] {
+                            session_.transaction({.propagation = Propagation::nested},
+                                                 [&] { session_.execute("inner"); });
+                          }),
+                          "sql.transaction_lost");
+                EXPECT_EQ(code_of([&] { session_.execute("after"); }), "sql.transaction_lost");
+              });
+            }),
+            "sql.transaction_lost");
+  EXPECT_EQ(sent(), (Diary{"1 begin", "1 savepoint carrel_1"}));
+}
+
 TEST_F(Transaction, RunsAgainAfterAConflict) {
   driver_.at(StubPoint::execute, [] { throw conflict(); }, 2);
   int runs = 0;
