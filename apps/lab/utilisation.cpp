@@ -25,7 +25,6 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr double kIdleOfHeldMin = 0.6;  // four fifths, and room for a busy machine
 constexpr double kIdleOfBorrowedMax = 0.3;
 constexpr int kStatements = 2;  // of a request
 
@@ -306,7 +305,7 @@ Report run_utilisation(const UtilisationOptions& options, const Context& context
       {"threads never served, bound to the thread", starved(thread_bound), Relation::more_than, 0},
       {"threads never served, borrowed while used", starved(remedied), Relation::exactly, 0},
       {"idle while on loan, held for the whole request", 100 * held.idle_share(),
-       Relation::at_least, 100 * kIdleOfHeldMin, "%"},
+       Relation::at_least, 100 * options.idle_held_min, "%"},
       {"idle while on loan, borrowed while used", 100 * remedied.idle_share(), Relation::below,
        100 * kIdleOfBorrowedMax, "%"},
   };

@@ -78,8 +78,8 @@ TEST(LabOnPostgres, SplitIsShownAndItsRemedyToo) {
 }
 
 TEST(LabOnPostgres, UtilisationIsShownAndItsRemedyToo) {
-  const Report report =
-      run_utilisation({.threads = {48}, .gain_min = 1.5}, {.postgres = server_url()});
+  const Report report = run_utilisation({.threads = {48}, .gain_min = 1.5, .idle_held_min = 0.4},
+                                        {.postgres = server_url()});
   EXPECT_TRUE(report.supported()) << to_text(report);
 }
 

@@ -32,6 +32,14 @@ void* counted(std::size_t bytes) {
 void* operator new(std::size_t bytes) {
   return counted(bytes);
 }
+// The library's own form calls the one above, but a sanitizer's does not.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  try {
+    return counted(bytes);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 void operator delete(void* block) noexcept {
   std::free(block);
 }
