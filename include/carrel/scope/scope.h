@@ -38,6 +38,7 @@
 
 #include "carrel/base/clock.h"
 #include "carrel/base/error.h"
+#include "carrel/local/internal/linkage.h"
 #include "carrel/scope/internal/value_map.h"
 #include "carrel/scope/trace_context.h"
 
@@ -58,9 +59,9 @@ struct Here {
   // thread, where every use is checked first.
   const Homes* homes;
 };
-// Initial-exec: two words of the static block, which a library loaded later still finds room for,
-// and no call for their address.
-extern constinit thread_local Here here [[gnu::tls_model("initial-exec")]];
+// Initial-exec where the offset is no constant: two words of the static block, which a library
+// loaded later still finds room for, and no call for their address.
+CARREL_LOCAL_EXEC_OR(gnu::tls_model("initial-exec")) extern constinit thread_local Here here;
 }  // namespace scope
 
 // What a scope is called in logs, audits and inspect(): a route, a kind of task. At most kLengthMax

@@ -10,18 +10,9 @@
 
 #include "carrel/local/internal/cell.h"
 #include "carrel/local/internal/key.h"
+#include "carrel/local/internal/linkage.h"
 #include "carrel/local/internal/thread_local_map.h"
 #include "carrel/local/options.h"
-
-// Whether the linker knows how far from the thread pointer the block is: see lookup.h.
-#if defined(CARREL_LOCAL_STATIC) && !defined(CARREL_LOCAL_DYNAMIC) && defined(__x86_64__) && \
-    defined(__LP64__) && defined(__ELF__) && (defined(__PIE__) || !defined(__PIC__))
-#define CARREL_LOCAL_OFFSET_IS_CONSTANT 1
-// Then ordinary accesses need no look into the linker's table for the offset either.
-#define CARREL_LOCAL_TLS_MODEL [[gnu::tls_model("local-exec")]]
-#else
-#define CARREL_LOCAL_TLS_MODEL
-#endif
 
 namespace carrel::local {
 
@@ -101,7 +92,7 @@ struct ThreadBlock {
 
 // Constant-initialised, so that reading it needs no guard and no wrapper function. Its name for the
 // linker is the one that lookup.h uses.
-CARREL_LOCAL_TLS_MODEL extern constinit thread_local ThreadBlock thread_block asm(
-    "carrel_local_thread_block");
+CARREL_LOCAL_EXEC_OR()
+extern constinit thread_local ThreadBlock thread_block asm("carrel_local_thread_block");
 
 }  // namespace carrel::local
