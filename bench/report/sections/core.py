@@ -175,9 +175,10 @@ machine is another, the same goals stand a second time as ratios to Boost in the
     notes="""What the profiles say (callgrind's instruction counts; a loop timed by the time-stamp counter):
 
 - A `get` is five instructions and three loads. `increment` has four loads and a store, against one of
-  each for native: two cycles and a bit, 2.20x, on a core that runs nothing else. While the core's other
-  hardware thread is busy native loses more than Carrel, and the ratio is 1.5x to 1.8x. The quartiles
-  show which of the two states a run was made in; `pointer` is 1.24x in the first and 1.05x in the second.
+  each for native: two cycles and a bit, 2.20x, on a core that runs nothing else, which misses the goal.
+  While the core's other hardware thread is busy (the guest cannot see that; it is what the two states
+  look like) native loses more than Carrel, and the ratio is 1.5x to 1.8x: a run made then meets it. The
+  quartiles show which of the two it was; `pointer` is 1.24x in the first and 1.05x in the second.
   Eight layouts that were tried are in ADR 3.
 - Insert + remove is 220 instructions, 18.5 ns alone on the core, 31 to 37 ns beside a busy neighbour.
   5.9 ns of that is the coarse clock, which dates the value for `inspect`.
