@@ -286,6 +286,7 @@ void SqliteConnection::bind(const SqliteStatement& statement, std::span<const Va
 Result SqliteConnection::fetch(const SqliteStatement& statement, std::string_view sql) {
   auto* handle = statement.handle.get();
   const auto changes_before = sqlite3_total_changes64(db_.get());
+  const bool commits = statement.writes && !in_transaction();
   Result::Builder rows(statement.columns);
   int result = SQLITE_OK;
   while ((result = sqlite3_step(handle)) == SQLITE_ROW) {
@@ -296,6 +297,9 @@ Result SqliteConnection::fetch(const SqliteStatement& statement, std::string_vie
     }
     for (int i = 0; i < width; ++i) add_cell(rows, handle, i);
   }
+  // Its own COMMIT is part of it, with the same doubt.
+  if (commits && (result & 0xff) == SQLITE_IOERR)
+    throw_sqlite_commit_in_doubt(db_.get(), result, sql);
   if (result != SQLITE_DONE) throw_error(result, sql);
   const bool changed = statement.writes && sqlite3_total_changes64(db_.get()) != changes_before;
   return rows.finish(changed ? sqlite3_changes64(db_.get()) : 0);
@@ -357,7 +361,7 @@ void SqliteConnection::do_commit() {
   // Written frames may or may not have reached the disk: recovery decides.
   const bool in_doubt = (result & 0xff) == SQLITE_IOERR;
   try {
-    if (in_doubt) throw_sqlite_commit_in_doubt(db_.get(), result);
+    if (in_doubt) throw_sqlite_commit_in_doubt(db_.get(), result, "commit");
     throw_error(result, "commit");
   } catch (const SqlError&) {
     do_rollback();  // a failed COMMIT may leave the transaction open

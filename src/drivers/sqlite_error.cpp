@@ -96,15 +96,16 @@ void throw_sqlite_error(sqlite3* db, int result, std::string_view statement) {
                                 .dialect = &kSqliteDialect});
 }
 
-void throw_sqlite_commit_in_doubt(sqlite3* db, int result) {
+void throw_sqlite_commit_in_doubt(sqlite3* db, int result, std::string_view statement) {
   throw SqlError("sql.io",
                  {.message = std::string("COMMIT met an I/O error (") + sqlite3_errstr(result) +
                              "); whether it lasts shows after a restart or at the next "
                              "successful commit",
                   .sqlstate = "58030",
                   .native_code = sqlite3_extended_errcode(db),
-                  .statement = "commit",
-                  .traits = {.in_doubt = true}});
+                  .statement = statement,
+                  .traits = {.in_doubt = true},
+                  .dialect = &kSqliteDialect});
 }
 
 }  // namespace carrel::drivers

@@ -15,6 +15,6 @@ inline constexpr SqlDialect kSqliteDialect{.bracket_names = true};
 // `db` may be null (when opening ran out of memory); its last message is used. `traits` overrules
 // what the code says about retrying and doubt.
 [[noreturn]] void throw_sqlite_error(sqlite3* db, int result, std::string_view statement);
-[[noreturn]] void throw_sqlite_commit_in_doubt(sqlite3* db, int result);
+[[noreturn]] void throw_sqlite_commit_in_doubt(sqlite3* db, int result, std::string_view statement);
 
 }  // namespace carrel::drivers
