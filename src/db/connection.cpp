@@ -1,5 +1,6 @@
 #include "carrel/db/connection.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "carrel/base/assert.h"
@@ -19,6 +20,24 @@ void require_valid(std::span<const Value> parameters, std::string_view statement
                                " is no valid UTF-8 or holds a NUL; send it as bytes",
                     .statement = statement});
   }
+}
+
+// It becomes part of a command, which takes no parameters.
+void require_name(std::string_view name) {
+  const bool fits = !name.empty() && name.size() < 200 &&
+                    std::ranges::all_of(
+                        name,
+                        [](char c) {
+                          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                 (c >= '0' && c <= '9') ||
+                                 std::string_view("._:/-").find(c) != std::string_view::npos;
+                        });
+  CARREL_ASSERT(fits, "a prepared transaction cannot have this name");
+}
+
+[[noreturn]] void throw_no_two_phases(std::string_view statement) {
+  throw SqlError("sql.unsupported",
+                 {.message = "this driver has no two-phase commit", .statement = statement});
 }
 
 std::string savepoint_name(int depth) {
@@ -98,6 +117,24 @@ void Connection::commit() {
   do_commit();
 }
 
+void Connection::prepare(std::string_view name) {
+  require_name(name);
+  if (deadline_ != kNoDeadline && Clock::Steady::clock::now() >= deadline_) {
+    rollback();
+    require_time("prepare transaction");
+  }
+  const Busy busy(*this);
+  do_prepare(name);
+}
+
+bool Connection::finish_prepared(std::string_view name, Prepared end) {
+  require_name(name);
+  CARREL_ASSERT(!in_transaction(), "a prepared transaction is finished outside a transaction");
+  require_time(end == Prepared::commit ? "commit prepared" : "rollback prepared");
+  const Busy busy(*this);
+  return do_finish_prepared(name, end);
+}
+
 void Connection::rollback() noexcept {
   do_rollback();
 }
@@ -146,6 +183,14 @@ std::int64_t Connection::do_load(const BulkRows& rows) {
     do_execute(sql, rows.values.subspan(at, width));
   }
   return static_cast<std::int64_t>(rows.values.size() / width);
+}
+
+void Connection::do_prepare(std::string_view) {
+  throw_no_two_phases("prepare transaction");
+}
+
+bool Connection::do_finish_prepared(std::string_view, Prepared) {
+  throw_no_two_phases("commit prepared");
 }
 
 void Connection::do_savepoint_command(std::string_view sql) {

@@ -153,6 +153,39 @@ void PhysicalTransaction::commit() {
   });
 }
 
+void PhysicalTransaction::record(std::string_view sql, std::span<const Value> parameters) {
+  guarded(*destination_, sql,
+          [&](Connection& connection) { return connection.execute(sql, parameters); });
+}
+
+void PhysicalTransaction::prepare(std::string_view name) {
+  if (lost_) {
+    throw SqlError("sql.transaction_lost",
+                   {.message = "the database has ended this transaction before its PREPARE"});
+  }
+  require_not_stopped(stop_, "prepare transaction");
+  lease_->prepare(name);
+}
+
+// On the connection that prepared, or on another one where that is gone.
+bool PhysicalTransaction::finish(std::string_view name, Prepared end,
+                                 Clock::Steady until) noexcept {
+  for (int tries = 0; tries < 2; ++tries) {
+    try {
+      if (!lease_ || lease_->broken()) {
+        lease_.release();
+        lease_ = destination_->route.pool->borrow({.deadline = until});
+      }
+      lease_->set_deadline(until);
+      lease_->finish_prepared(name, end);
+      return true;
+    } catch (const std::exception&) {
+      // Said by what is returned: the database keeps it prepared, and recover() finds it.
+    }
+  }
+  return false;
+}
+
 void PhysicalTransaction::roll_back() noexcept {
   if (committed() || !lease_) return;
   // Undoing must have its time, whatever became of the deadline.

@@ -34,6 +34,15 @@ class PhysicalTransaction {
   std::vector<Result> batch_and_commit(const Destination& to, std::span<const BatchItem> items);
   std::int64_t load(const Destination& to, const BulkRows& rows);
 
+  // Two-phase commit (two_phase.h): prepare() instead of commit(), and finish() once it is decided.
+  [[nodiscard]] const Destination* destination() const noexcept { return destination_; }
+  void record(std::string_view sql, std::span<const Value> parameters);  // on this destination
+  void prepare(std::string_view name);
+  // Returns whether the database has done it. Where there was nothing of the name, it has.
+  bool finish(std::string_view name, Prepared end, Clock::Steady until) noexcept;
+  // What has been found out about a commit() or prepare() in doubt.
+  void settle(Outcome outcome) noexcept { outcome_ = outcome; }
+
   // Throws what the database said: in_doubt() or rolled back for certain.
   void commit();
   void roll_back() noexcept;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -69,6 +70,8 @@ class Router {
       return ResolvedRef(*recent);
     return find_or_make(text, to);
   }
+
+  [[nodiscard]] std::span<const Destination> destinations() const noexcept { return destinations_; }
 
   // The physical table of one slot.
   [[nodiscard]] static const std::string& table(std::string_view slot, const Destination& to,

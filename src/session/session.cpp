@@ -32,6 +32,15 @@ void Session::run(const TransactionOptions& options, Body body, void* closure) {
   core_->run(options, body, closure);
 }
 
+Together Session::run_together(const TransactionOptions& options,
+                               std::span<const std::function<void()>> branches) {
+  return core_->together(options, branches);
+}
+
+Recovery Session::recover(std::chrono::milliseconds wait_max) {
+  return core_->recover(wait_max);
+}
+
 Result Session::execute_values(std::string_view sql, std::span<const Value> parameters) {
   return core_->execute(sql, parameters);
 }

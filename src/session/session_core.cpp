@@ -10,27 +10,16 @@
 #include "carrel/db/sql_error.h"
 #include "carrel/scope/scope.h"
 #include "session/statement_stop.h"
+#include "session/two_phase.h"
 
 namespace carrel {
 namespace {
 
 using session::Bound;
 using session::PhysicalTransaction;
+using session::Restored;
+using session::throw_rolled_back;
 using Doom = PhysicalTransaction::Doom;
-
-// Sets a member for the extent of a block.
-template <class T>
-class Restored {
- public:
-  Restored(T& place, T value) noexcept : place_(place), before_(std::exchange(place, value)) {}
-  Restored(const Restored&) = delete;
-  Restored& operator=(const Restored&) = delete;
-  ~Restored() { place_ = before_; }
-
- private:
-  T& place_;
-  T before_;
-};
 
 // A joining call's own, earlier deadline, for as long as the call lasts.
 class Narrowed {
@@ -84,11 +73,6 @@ bool commits(const TransactionOptions& options, const std::exception& thrown) {
   return options.commits_on != nullptr && options.commits_on(thrown);
 }
 
-[[noreturn]] void throw_rolled_back() {
-  throw Error("rolled_back",
-              "an inner call failed and its failure was not passed on; nothing was committed");
-}
-
 void print_hook_error(const std::exception& error) {
   std::fprintf(stderr, "carrel: a hook after the end of a transaction threw: %s\n", error.what());
 }
@@ -102,9 +86,20 @@ SessionOptions with_defaults(SessionOptions options) {
 
 }  // namespace
 
+namespace session {
+
+void throw_rolled_back() {
+  throw Error("rolled_back",
+              "an inner call failed and its failure was not passed on; nothing was committed");
+}
+
+}  // namespace session
+
 Session::Core::Core(SessionOptions options)
     : options_(with_defaults(std::move(options))),
-      router_(options_.routes, options_.marker, options_.statements_max, options_.shards) {}
+      router_(options_.routes, options_.marker, options_.statements_max, options_.shards) {
+  if (options_.two_phase) session::require_sound(*options_.two_phase, router_.destinations());
+}
 
 Clock::Steady Session::Core::deadline_of(const TransactionOptions& options) const {
   auto deadline = Scope::current()->deadline().value_or(kNoDeadline);
@@ -190,15 +185,16 @@ void Session::Core::run_outside(Bound& bound, const TransactionOptions& options,
   static_cast<void>(body(closure));
 }
 
-void Session::Core::run_new(Bound& bound, const TransactionOptions& options, Body body,
-                            void* closure) {
+template <class Attempt>
+std::invoke_result_t<Attempt&, Clock::Steady> Session::Core::retried(
+    Bound& bound, const TransactionOptions& options, Attempt attempt) {
   const auto deadline = deadline_of(options);
   const Stoppable stop(bound, options.stop);
   for (int number = 1;; ++number) {
     session::require_not_stopped(bound.stop, "begin");
     std::chrono::nanoseconds pause{};
     try {
-      return attempt(bound, options, deadline, body, closure);
+      return attempt(deadline);
     } catch (const SqlError& error) {
       if (!error.conflict() || error.in_doubt() || number >= options.retry.attempts_max) throw;
       pause = pause_before(options.retry, number);
@@ -206,6 +202,23 @@ void Session::Core::run_new(Bound& bound, const TransactionOptions& options, Bod
     }
     options_.pause(pause);
   }
+}
+
+void Session::Core::run_new(Bound& bound, const TransactionOptions& options, Body body,
+                            void* closure) {
+  retried(bound, options,
+          [&](Clock::Steady deadline) { attempt(bound, options, deadline, body, closure); });
+}
+
+Together Session::Core::together(const TransactionOptions& options,
+                                 std::span<const std::function<void()>> branches) {
+  if (!options_.two_phase) throw Error("no_two_phase", "the session was not told how");
+  auto& bound = bound_.get();
+  if (bound.current != nullptr)
+    throw Error("transaction_exists", "a transaction over several databases joins none");
+  return retried(bound, options, [&](Clock::Steady deadline) {
+    return attempt_together(bound, options, deadline, branches);
+  });
 }
 
 void Session::Core::attempt(Bound& bound, const TransactionOptions& options, Clock::Steady deadline,

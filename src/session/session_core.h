@@ -2,10 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "carrel/scope/request_local.h"
@@ -16,6 +19,22 @@
 namespace carrel {
 
 namespace session {
+
+[[noreturn]] void throw_rolled_back();
+
+// Sets a member for the extent of a block.
+template <class T>
+class Restored {
+ public:
+  Restored(T& place, T value) noexcept : place_(place), before_(std::exchange(place, value)) {}
+  Restored(const Restored&) = delete;
+  Restored& operator=(const Restored&) = delete;
+  ~Restored() { place_ = before_; }
+
+ private:
+  T& place_;
+  T before_;
+};
 
 // What a scope knows of its transaction. Never flows to another scope: a child that ran statements
 // on the parent's connection would use it from two threads.
@@ -34,6 +53,9 @@ class Session::Core {
 
   void run(const TransactionOptions& options, Body body, void* closure);
   Result execute(std::string_view sql, std::span<const Value> parameters);
+  Together together(const TransactionOptions& options,
+                    std::span<const std::function<void()>> branches);
+  Recovery recover(std::chrono::milliseconds wait_max);
   std::vector<Result> batch(std::span<const Batch::Entry> entries, std::span<const Value> values);
   std::int64_t load(std::string_view table, std::span<const std::string_view> columns,
                     std::span<const Value> values);
@@ -52,6 +74,16 @@ class Session::Core {
                   void* closure);
   void run_outside(Bound& bound, const TransactionOptions& options, Body body, void* closure);
   void run_new(Bound& bound, const TransactionOptions& options, Body body, void* closure);
+  // Runs it again as `options` allow.
+  template <class Attempt>
+  std::invoke_result_t<Attempt&, Clock::Steady> retried(Bound& bound,
+                                                        const TransactionOptions& options,
+                                                        Attempt attempt);
+  Together attempt_together(Bound& bound, const TransactionOptions& options, Clock::Steady deadline,
+                            std::span<const std::function<void()>> branches);
+  void run_branches(Bound& bound, const TransactionOptions& options, Clock::Steady deadline,
+                    std::span<const std::function<void()>> branches,
+                    std::deque<PhysicalTransaction>& open);
   void attempt(Bound& bound, const TransactionOptions& options, Clock::Steady deadline, Body body,
                void* closure);
   void run_to_end(PhysicalTransaction& transaction, const TransactionOptions& options, Body body,

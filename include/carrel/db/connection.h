@@ -45,6 +45,9 @@ enum class Isolation : std::uint8_t {
 
 enum class Access : std::uint8_t { read_write, read_only };
 
+// How a prepared transaction ends.
+enum class Prepared : std::uint8_t { commit, roll_back };
+
 struct BeginOptions {
   Isolation isolation = Isolation::standard;
   Access access = Access::read_write;
@@ -117,6 +120,15 @@ class Connection {
   // broken() afterwards.
   void rollback() noexcept;
 
+  // Two-phase commit, where the database has it (PostgreSQL; others: "sql.unsupported"). prepare()
+  // ends the transaction here and keeps it at the server under a name, with its locks, through
+  // crashes, until somebody finishes it. Letters, digits and "._:/-" in the name, at most 199.
+  // Throws as commit(): when in_doubt(), it may be prepared.
+  void prepare(std::string_view name);
+  // By any connection to the same database, outside a transaction. False: there is none (any more)
+  // of that name. "sql.busy": somebody else is at it.
+  bool finish_prepared(std::string_view name, Prepared end);
+
   // Savepoints are numbered by depth, 1 first.
   void savepoint(int depth);
   void rollback_to(int depth);  // the savepoint is gone afterwards
@@ -165,6 +177,8 @@ class Connection {
   virtual void do_begin(const BeginOptions& options) = 0;
   virtual void do_commit() = 0;
   virtual void do_rollback() noexcept = 0;
+  virtual void do_prepare(std::string_view name);
+  virtual bool do_finish_prepared(std::string_view name, Prepared end);
   // "savepoint s1", "rollback to savepoint s1", "release savepoint s1"
   virtual void do_savepoint_command(std::string_view sql);
 

@@ -28,6 +28,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -117,6 +118,33 @@ class Session {
   std::int64_t load(std::string_view table, std::span<const std::string_view> columns,
                     std::span<const Value> values);
 
+  // One transaction over several databases: all or none, by two-phase commit (PostgreSQL;
+  // SessionOptions::two_phase). Each branch binds the marker or key of its database and runs its
+  // statements there; they run in order, and the last one's database decides:
+  //
+  //   session.together({.retry = Retry::conflicts(5)},
+  //                    [&] { const auto bound = customer.bind(from); withdraw(session, amount); },
+  //                    [&] { const auto bound = customer.bind(to); deposit(session, amount); });
+  //
+  // What a branch throws rolls all of them back, and so does set_rollback_only() in one. Throws as
+  // transaction(); "transaction_exists" inside one, "no_two_phase" where the session was not told
+  // how. All or none is not at once: for a moment one database may show its part and another not
+  // yet. Rows that were changed stay locked from the first phase to the end of the second, also
+  // while this process or a database is away: see recover().
+  template <class... Branches>
+  Together together(const TransactionOptions& options, Branches&&... branches) {
+    const std::array<std::function<void()>, sizeof...(Branches)> all{std::ref(branches)...};
+    return run_together(options, all);
+  }
+
+  // Finishes what any process of this application (SessionOptions::two_phase, `name`) has left
+  // prepared: commits what its log says was decided, rolls the rest back. Call it at start, and
+  // every minute or so; at any time, by several at once, also while together() runs elsewhere,
+  // which it waits for. Needs no scope. A database that cannot be reached is reported, not thrown.
+  // Errors: "two_phase_disabled" where a server keeps no prepared transactions
+  // (max_prepared_transactions is 0), "no_two_phase".
+  Recovery recover(std::chrono::milliseconds wait_max = std::chrono::seconds(10));
+
   // The current transaction will roll back, whatever the closure returns. Statements after it throw
   // "rollback_only"; outside a transaction it throws "no_transaction".
   void set_rollback_only();
@@ -138,6 +166,8 @@ class Session {
   class Core;
 
   void run(const TransactionOptions& options, Body body, void* closure);
+  Together run_together(const TransactionOptions& options,
+                        std::span<const std::function<void()>> branches);
 
   std::unique_ptr<Core> core_;
 };

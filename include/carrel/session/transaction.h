@@ -133,12 +133,44 @@ struct Shards {
   std::function<const ShardKey*()> key = nullptr;
 };
 
+enum class TwoPhaseStep : std::uint8_t { worked, logged, prepared, decided, finished };
+
+// How Session::together commits over several databases. Each of them has a table for the log:
+//   create table carrel_decision (name text primary key)
+struct TwoPhase {
+  // Of the application: its prepared transactions are called "name/route/...". Letters, digits and
+  // "._-", in the routes' names as well ("invalid_two_phase").
+  std::string name = "carrel";
+  std::string log_table = "carrel_decision";
+  // How long to go on, whatever the deadline, once something has been prepared: to ask what became
+  // of a COMMIT without an answer, and to finish the others.
+  std::chrono::milliseconds settle_max{5'000};
+  std::function<void(TwoPhaseStep)> on_step = nullptr;  // for logs and tests; does not throw
+};
+
+enum class Together : std::uint8_t {
+  committed,    // everywhere
+  unfinished,   // committed, but a database could not be told yet: recover() does
+  rolled_back,  // everywhere, as set_rollback_only() asked
+};
+
+// What Session::recover found.
+struct Recovery {
+  std::size_t committed = 0;    // prepared transactions, now
+  std::size_t rolled_back = 0;  // likewise
+  std::size_t forgotten = 0;    // decisions that nobody needs any more
+  std::vector<std::string> in_doubt =
+      {};  // still prepared: who decides cannot be asked, or is at it
+  std::vector<std::string> unreachable = {};  // routes
+};
+
 struct SessionOptions {
   std::vector<Route> routes = {};  // closed: what is not listed does not exist
   // Left out only where there is one route, which then serves everything, or where the route
   // follows from a distribution key.
   Marker marker = nullptr;
   std::optional<Shards> shards = std::nullopt;  // instead of a marker
+  std::optional<TwoPhase> two_phase = std::nullopt;
 
   std::size_t statements_max = 4'096;  // resolved texts kept
   // An after_* hook threw; the transaction's outcome stands. Default: a line on stderr.

@@ -44,6 +44,8 @@ class PostgresConnection final : public Connection {
   void do_begin(const BeginOptions& options) override;
   void do_commit() override;
   void do_rollback() noexcept override;
+  void do_prepare(std::string_view name) override;
+  bool do_finish_prepared(std::string_view name, Prepared end) override;
   void do_savepoint_command(std::string_view sql) override;
 
  private:
