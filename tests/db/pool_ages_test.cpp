@@ -1,6 +1,8 @@
 // What the pool does with time: ages, idling, leaks, utilisation.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "carrel/db/pool.h"
 #include "db/pool_verbs.h"
 #include "db/stub_driver.h"
@@ -78,6 +80,53 @@ TEST(Pool, KeepsIdleConnectionsAliveAndReplacesTheDead) {
 
   EXPECT_EQ(driver.open(), 1);  // filled up to the minimum again
   EXPECT_EQ(number_of(pool.borrow()), 2);
+}
+
+// Waiting is by the system's steady clock, ages by the one that was handed in.
+TEST(Pool, AClockThatJumpsAheadByHoursAgesConnectionsAndLetsNobodyTimeOut) {
+  ManualClock clock;
+  StubDriver driver;
+  auto aging = options(2);
+  aging.life_max = 3600s;
+  aging.clock = &clock;
+  Pool pool(aging, driver);
+  auto held = pool.borrow();
+  auto other = pool.borrow();
+  std::thread waiter([&] { EXPECT_EQ(number_of(pool.borrow()), 3); });
+  wait_until_waiting(pool, 1);
+
+  clock.advance(10h);
+  held.release();
+  waiter.join();
+
+  EXPECT_EQ(pool.stats().timeouts, 0U);
+  EXPECT_EQ(pool.stats().closed_life, 1U);
+  other.release();
+  EXPECT_EQ(pool.stats().closed_life, 2U);
+}
+
+TEST(Pool, AClockThatJumpsBackByHoursClosesAndReportsNothing) {
+  ManualClock clock;
+  StubDriver driver;
+  int leaks = 0;
+  auto aging = options(2);
+  aging.life_max = 3600s;
+  aging.idle_max = 60s;
+  aging.leak_after = 2s;
+  aging.on_leak = [&](const LeakReport&) { ++leaks; };
+  aging.clock = &clock;
+  clock.advance(10h);
+  Pool pool(aging, driver);
+  auto held = pool.borrow();
+  pool.borrow().release();
+
+  clock.advance(-9h);
+  pool.maintain();
+  held.release();
+
+  EXPECT_EQ(leaks, 0);
+  EXPECT_EQ(driver.open(), 2);
+  for (int i = 0; i < 3; ++i) EXPECT_LE(number_of(pool.borrow()), 2);
 }
 
 TEST(Pool, ReportsWhoKeepsAConnectionTooLong) {
