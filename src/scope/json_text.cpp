@@ -1,6 +1,6 @@
 #include "scope/json_text.h"
 
-#include "scope/utf8.h"
+#include "base/utf8.h"
 
 namespace carrel::scope {
 
@@ -33,7 +33,7 @@ void JsonText::value(std::string_view text) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   separate();
   text_ += '"';
-  for (const char c : well_formed(text)) {
+  for (const char c : base::well_formed(text)) {
     if (c == '"' || c == '\\') {
       text_ += '\\';
       text_ += c;

@@ -4,13 +4,13 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/utf8.h"
 #include "carrel/scope/inspect.h"
-#include "scope/utf8.h"
 
 namespace carrel {
 namespace {
 
-using scope::well_formed;
+using base::well_formed;
 
 std::string number_text(double number) {
   if (number == std::floor(number) && std::abs(number) < 1e15) {

@@ -1,12 +1,8 @@
-#include "scope/utf8.h"
+#include "base/utf8.h"
 
-#include <cstddef>
+namespace carrel::base {
 
-namespace carrel::scope {
-namespace {
-
-// Length of the well-formed sequence at the front of `text`, which is not empty; 0 if it is none.
-std::size_t sequence_length(std::string_view text) noexcept {
+std::size_t utf8_sequence_length(std::string_view text) noexcept {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned first = byte(0);
   if (first < 0x80) return 1;
@@ -21,18 +17,16 @@ std::size_t sequence_length(std::string_view text) noexcept {
   return wrong ? 0 : length;
 }
 
-}  // namespace
-
 std::string well_formed(std::string_view text) {
   constexpr std::string_view kReplacement = "\xef\xbf\xbd";
   std::string result;
   result.reserve(text.size());
   while (!text.empty()) {
-    const std::size_t length = sequence_length(text);
+    const std::size_t length = utf8_sequence_length(text);
     result += length == 0 ? kReplacement : text.substr(0, length);
     text.remove_prefix(length == 0 ? 1 : length);
   }
   return result;
 }
 
-}  // namespace carrel::scope
+}  // namespace carrel::base
