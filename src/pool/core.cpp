@@ -15,9 +15,14 @@ namespace {
 // The pool whose worker this thread is. A task that runs in its caller does not change it.
 constinit thread_local const Core* pool_of_this_worker = nullptr;
 
-std::exception_ptr discarded_error() {
-  return std::make_exception_ptr(Error(
-      "pool.discarded", "the pool was destroyed before this task began", {.retryable = true}));
+// Where there is no memory for it: std::bad_alloc.
+std::exception_ptr discarded_error() noexcept {
+  try {
+    throw Error("pool.discarded", "the pool was destroyed before this task began",
+                {.retryable = true});
+  } catch (...) {  // the thread's entry: whoever waits for the task gets it
+    return std::current_exception();
+  }
 }
 
 WorkerPoolOptions completed(WorkerPoolOptions options) {
@@ -60,6 +65,14 @@ Core::Admission Core::admit() {
   }
   ++figures_.refused;
   return Admission::full;
+}
+
+void Core::take_back_admission() noexcept {
+  const std::scoped_lock lock(mutex_);
+  --figures_.queued;
+  ++figures_.refused;
+  room_.notify_one();
+  if (is_idle()) idle_.notify_all();
 }
 
 void Core::run_on_worker(std::unique_ptr<Task> task) {
@@ -120,8 +133,13 @@ void Core::report(const Task& task, const std::exception_ptr& failure) const {
     return;
   }
   const std::string_view name = task.options().name;
-  std::fprintf(stderr, "carrel: task '%.*s' of %s failed: %s\n", static_cast<int>(name.size()),
-               name.data(), quoted_name().c_str(), scope::text_of(failure).c_str());
+  try {
+    std::rethrow_exception(failure);
+  } catch (...) {  // the thread's entry, which says what nobody takes
+    std::fprintf(stderr, "carrel: task '%.*s' of pool '%s' failed: %s\n",
+                 static_cast<int>(name.size()), name.data(), options.name.c_str(),
+                 scope::text_of_current_exception());
+  }
 }
 
 bool Core::drain(Clock::Steady deadline) {

@@ -19,6 +19,8 @@ class Core {
 
   // Decides about one task; counts it as queued, running here or refused. May wait for room.
   [[nodiscard]] Admission admit();
+  // The task that was to be queued could not be: nobody will run it.
+  void take_back_admission() noexcept;
   // On a worker: runs the task, or drops it when the pool is being destroyed.
   void run_on_worker(std::unique_ptr<Task> task);
   // On whoever called post().

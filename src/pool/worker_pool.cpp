@@ -3,6 +3,7 @@
 #include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <new>
 
 #include "carrel/base/assert.h"
 #include "carrel/base/error.h"
@@ -50,7 +51,12 @@ WorkerPool::Answer WorkerPool::accept(std::unique_ptr<pool::Task> task) {
   task->accepted = core_->options.clock->steady_now();
   switch (core_->admit()) {
     case Admission::queue:
-      threads_->post(core_, std::move(task));
+      try {
+        threads_->post(core_, std::move(task));
+      } catch (const std::bad_alloc&) {  // else drain() would wait for it
+        core_->take_back_admission();
+        throw;
+      }
       return Answer::accepted;
     case Admission::run_here:
       core_->run_in_caller(std::move(task));

@@ -1,10 +1,13 @@
 #include "carrel/scope/boundary.h"
 
+#include <array>
 #include <atomic>
 #include <cstdio>
-#include <exception>
+#include <cstdlib>
 #include <mutex>
 #include <new>
+#include <source_location>
+#include <string_view>
 #include <vector>
 
 #include "carrel/base/assert.h"
@@ -38,6 +41,36 @@ std::string describe(std::span<const Leftover> leftovers) {
     text += describe(leftover);
   }
   return text;
+}
+
+// Where describe() finds no memory: the first one, and how many there are.
+class ShortDescription {
+ public:
+  ShortDescription(std::span<const Leftover> found, std::size_t unrecorded,
+                   std::string_view task) noexcept {
+    const char* const variable = found.empty() ? "?" : found.front().variable.c_str();
+    std::snprintf(text_.data(), text_.size(),
+                  "task '%.*s' left %zu values on its thread ('%s', ...)",
+                  static_cast<int>(task.size()), task.data(), found.size() + unrecorded, variable);
+  }
+  [[nodiscard]] std::string_view view() const noexcept { return text_.data(); }
+
+ private:
+  std::array<char, 256> text_{};
+};
+
+[[noreturn]] void stop_for(std::span<const Leftover> found, std::size_t unrecorded,
+                           std::string_view task) noexcept {
+  const auto stop = [](std::string_view text) {
+    base::assertion_failed("a task leaves nothing", text, std::source_location::current());
+  };
+  try {
+    if (unrecorded == 0) stop(describe(found));
+  } catch (const std::bad_alloc&) {
+    // Said shorter, below.
+  }
+  stop(ShortDescription(found, unrecorded, task).view());
+  std::abort();  // stop() has done so; its type does not say it
 }
 
 }  // namespace
@@ -88,6 +121,8 @@ Boundary::Boundary(BoundaryOptions options)
 Boundary::~Boundary() = default;
 
 Boundary::Audit::~Audit() {
+  if (started_ticks_ == kNotBegun) [[unlikely]]
+    return;  // its scope could not be opened: there was no task
   const Clock& clock = *options_.clock;
   const auto age = scope::ticks_between(started_ticks_, scope::ticks_now(clock), clock);
   boundary_.figures_->count_time(age);
@@ -127,14 +162,10 @@ void Boundary::audit(local::AuditMark mark, const ScopeOptions& task,
   if (unrecorded != 0)
     std::fprintf(stderr, "carrel: no memory to report %zu values that a task left\n", unrecorded);
   if (!found.empty()) report(found, *task.clock);
-  CARREL_ASSERT(options_.audit != AuditPolicy::abort, describe(found));
+  if (options_.audit == AuditPolicy::abort) stop_for(found, unrecorded, task.name.view());
 }
 
 void Boundary::report(std::span<const Leftover> found, const Clock& clock) noexcept {
-  const auto failed = [&](const char* what) {
-    figures_->printer_failures.fetch_add(1, std::memory_order_relaxed);
-    std::fprintf(stderr, "carrel: on_leftover threw: %s\n", what);
-  };
   try {
     if (options_.on_leftover) {
       options_.on_leftover(found);
@@ -143,11 +174,9 @@ void Boundary::report(std::span<const Leftover> found, const Clock& clock) noexc
           *unprinted == 0 ? "" : " (and " + std::to_string(*unprinted) + " tasks before)";
       std::fprintf(stderr, "carrel: %s%s\n", describe(found).c_str(), more.c_str());
     }
-  } catch (const std::exception& error) {
-    // The printer is the user's: its failure must not become the task's. Said without allocating.
-    failed(error.what());
-  } catch (...) {
-    failed(scope::text_of(std::current_exception()).c_str());
+  } catch (...) {  // the printer is the user's: its failure must not become the task's
+    figures_->printer_failures.fetch_add(1, std::memory_order_relaxed);
+    std::fprintf(stderr, "carrel: on_leftover threw: %s\n", scope::text_of_current_exception());
   }
 }
 

@@ -6,13 +6,13 @@
 
 namespace carrel::scope {
 
-std::string text_of(const std::exception_ptr& failure) {
+const char* text_of_current_exception() noexcept {
   try {
-    std::rethrow_exception(failure);
+    throw;
   } catch (const std::exception& error) {
     return error.what();
   } catch (...) {
-    return std::string("an object of type ") + abi::__cxa_current_exception_type()->name();
+    return abi::__cxa_current_exception_type()->name();
   }
 }
 

@@ -1,11 +1,12 @@
-// What an exception of any type has to say, for lines about failures that nobody else can take.
+// What an exception says, of whatever type it is.
 #pragma once
 
 #include <exception>
-#include <string>
 
 namespace carrel::scope {
 
-[[nodiscard]] std::string text_of(const std::exception_ptr& failure);
+// Of the exception that the caller's handler is handling; valid until that handler ends. Allocates
+// nothing: what is being handled may be that there is no memory.
+[[nodiscard]] const char* text_of_current_exception() noexcept;
 
 }  // namespace carrel::scope

@@ -20,12 +20,16 @@ std::size_t place_of(std::uint64_t key, std::size_t mask) noexcept {
 // memory. No key has this bit.
 constexpr std::uint64_t kKept = std::uint64_t{1} << 63;
 
-// Whether a guard has put a value in the place of an older one of the key.
-bool has_displaced(const Cell& cell) noexcept {
-  if (cell.bind_depth == 0) return false;  // with one, what stands at home was bound
+bool has_older_displaced(const Cell& cell) noexcept {
   for (const Cell* older = cell.older; older != nullptr; older = older->older)
     if (older->key == cell.key && older->displaced) return true;
   return false;
+}
+
+// Whether a guard has put a value in the place of an older one of the key. For what was set where a
+// place is kept already, the answer does not matter, and is no.
+bool has_displaced(const Cell& cell) noexcept {
+  return cell.bind_depth != 0 && has_older_displaced(cell);
 }
 
 // Where there is a free entry.
@@ -83,6 +87,16 @@ Cell* ValueMap::find_in_overflow(std::uint64_t key) const noexcept {
   }
 }
 
+ValueMap::Entry* ValueMap::overflow_entry(std::uint64_t key) noexcept {
+  if (overflow_ == nullptr) return nullptr;
+  const std::size_t mask = overflow_->entries.size() - 1;
+  for (std::size_t i = place_of(key, mask);; i = (i + 1) & mask) {
+    Entry& entry = overflow_->entries[i];
+    if (entry.key == key) return &entry;
+    if (entry.key == 0) return nullptr;
+  }
+}
+
 Cell* ValueMap::exchange(Cell* cell) noexcept {
   const std::uint64_t key = cell->key;
   if (Homes::at(homes_.keys, key) == key) {
@@ -90,13 +104,9 @@ Cell* ValueMap::exchange(Cell* cell) noexcept {
     put_home(cell);
     return old;
   }
-  if (overflow_ == nullptr) return nullptr;
-  const std::size_t mask = overflow_->entries.size() - 1;
-  for (std::size_t i = place_of(key, mask);; i = (i + 1) & mask) {
-    Entry& entry = overflow_->entries[i];
-    if (entry.key == key) return std::exchange(entry.cell, cell);
-    if (entry.key == 0) return nullptr;
-  }
+  Entry* const entry = overflow_entry(key);
+  if (entry == nullptr || entry->cell == nullptr) return nullptr;
+  return std::exchange(entry->cell, cell);
 }
 
 void ValueMap::add_to_overflow(Cell* cell) {
@@ -104,6 +114,12 @@ void ValueMap::add_to_overflow(Cell* cell) {
     auto fresh = std::make_unique<Overflow>();
     fresh->entries.resize(kOverflowInitial);
     overflow_ = std::move(fresh);
+  }
+  if (overflow_->kept != 0) {
+    if (Entry* const kept = overflow_entry(cell->key)) {
+      kept->cell = cell;
+      return;
+    }
   }
   if ((overflow_->used + 1) * 3 > overflow_->entries.size() * 2) {
     std::vector<Entry> larger(overflow_->entries.size() * 2);
@@ -116,10 +132,18 @@ void ValueMap::add_to_overflow(Cell* cell) {
 }
 
 void ValueMap::erase_from_overflow(std::uint64_t key) noexcept {
+  Entry* const entry = overflow_entry(key);
+  if (entry->kept) {
+    entry->cell = nullptr;
+  } else {
+    erase(*entry);
+  }
+}
+
+void ValueMap::erase(Entry& entry) noexcept {
   std::vector<Entry>& entries = overflow_->entries;
   const std::size_t mask = entries.size() - 1;
-  std::size_t hole = place_of(key, mask);
-  while (entries[hole].key != key) hole = (hole + 1) & mask;
+  auto hole = static_cast<std::size_t>(&entry - entries.data());
   // Repairs the probe run (Knuth 6.4, algorithm R): an entry that would no longer be found from its
   // own place moves into the hole, which moves on to where that entry was.
   for (std::size_t i = (hole + 1) & mask; entries[i].key != 0; i = (i + 1) & mask) {
@@ -135,9 +159,16 @@ void ValueMap::erase_from_overflow(std::uint64_t key) noexcept {
 bool ValueMap::remove(std::uint64_t key) noexcept {
   Cell* const cell = find(key);
   if (cell == nullptr) return false;
-  const bool keeps_home = Homes::at(homes_.keys, key) == key && has_displaced(*cell);
-  erase_entry(key);
-  if (keeps_home) Homes::at(homes_.keys, key) = key | kKept;
+  const bool comes_back = has_displaced(*cell);
+  if (Homes::at(homes_.keys, key) == key) {
+    Homes::at(homes_.keys, key) = comes_back ? key | kKept : 0;
+  } else {
+    if (Entry* const entry = overflow_entry(key); comes_back && !entry->kept) {
+      entry->kept = true;
+      ++overflow_->kept;
+    }
+    erase_from_overflow(key);
+  }
   unlink(cell);
   destroy(cell);  // last: it runs user code, which may come back here
   return true;
@@ -149,30 +180,35 @@ void ValueMap::displace(Cell* old, Cell* cell) noexcept {
   link(cell);
 }
 
-void ValueMap::restore(Cell* displaced) {
+// What was bound may have been removed meanwhile, and even set and removed again. Where it stood at
+// the first removal, a place has been kept since: home, or in the overflow table.
+void ValueMap::restore(Cell* displaced) noexcept {
+  const std::uint64_t key = displaced->key;
   displaced->displaced = false;
-  if (Cell* const bound = exchange(displaced)) {
-    unlink(bound);
-    destroy(bound);
-    return;
+  Cell* const bound = exchange(displaced);
+  if (bound == nullptr) {
+    const std::uint64_t home = Homes::at(homes_.keys, key);
+    if (home == 0 || home == (key | kKept)) {
+      // An older one may still be displaced: remove() must keep the home for that one as well.
+      if (home != 0) displaced->bind_depth = std::max(displaced->bind_depth, 1U);
+      put_home(displaced);
+    } else {
+      add_to_overflow(displaced);  // where the place is kept: nothing is allocated
+    }
   }
-  // What was bound has been removed.
-  const std::uint64_t home = Homes::at(homes_.keys, displaced->key);
-  if (home == 0 || home == (displaced->key | kKept)) {
-    // An older one may still be displaced: remove() must keep the home for that one as well.
-    if (home != 0) displaced->bind_depth = std::max(displaced->bind_depth, 1U);
-    put_home(displaced);
-    return;
-  }
-  try {
-    add_to_overflow(displaced);
-  } catch (const std::bad_alloc&) {
-    // It was there, so that there is a table. One that cannot grow has still a third free, and must
-    // not be full, where a search would never end.
-    if (overflow_ == nullptr || overflow_->used + 1 >= overflow_->entries.size()) throw;
-    put(overflow_->entries, {displaced->key, displaced});
-    ++overflow_->used;
-  }
+  if (overflow_ != nullptr && overflow_->kept != 0 && !has_older_displaced(*displaced))
+    keep_no_longer(key);
+  if (bound == nullptr) return;
+  unlink(bound);
+  destroy(bound);  // last: as in remove()
+}
+
+void ValueMap::keep_no_longer(std::uint64_t key) noexcept {
+  Entry* const entry = overflow_entry(key);
+  if (entry == nullptr || !entry->kept) return;
+  entry->kept = false;
+  --overflow_->kept;
+  if (entry->cell == nullptr) erase(*entry);
 }
 
 std::size_t ValueMap::clear_values() noexcept {

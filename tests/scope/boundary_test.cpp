@@ -183,6 +183,26 @@ TEST(Boundary, SurvivesAThrowingPrinter) {
   EXPECT_EQ(marker.peek(), nullptr);
 }
 
+TEST(Boundary, SurvivesAPrinterThatThrowsWhateverItLikes) {
+  struct Surprise {};
+  ThreadLocal<int> marker{{.name = "marker"}};
+  Boundary boundary({.on_leftover = [](std::span<const Leftover>) { throw Surprise(); }});
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(boundary.run({}, [&] { return marker.get() = 7; }), 7);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("Surprise"), std::string::npos);
+  EXPECT_EQ(boundary.printer_failures(), 1U);
+}
+
+TEST(Boundary, ATaskWhoseScopeCannotBeOpenedHasNotPassed) {
+  Boundary boundary;
+  std::vector<std::unique_ptr<Scope>> open;
+  while (open.size() < Scope::kDepthMax) open.push_back(std::make_unique<Scope>());
+  EXPECT_THROW(boundary.run({.name = "too deep"}, [] { FAIL() << "ran"; }), Error);
+  EXPECT_EQ(boundary.tasks(), 0U);
+  EXPECT_EQ(boundary.scope_times().total, 0ns);
+  while (!open.empty()) open.pop_back();
+}
+
 TEST(Boundary, ANestedOneAnswersForItsOwnTaskOnly) {
   Journal outer_journal;
   Journal inner_journal;

@@ -1,54 +1,26 @@
-// Opening a scope, binding a few values and closing it asks the heap for nothing.
+// Opening a scope, binding a few values and closing it asks the heap for nothing; and where the
+// heap has nothing left, each thing ends as it is documented.
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <new>
 #include <optional>
+#include <random>
 #include <string>
+#include <vector>
 
 #include "carrel/local/thread_local.h"
 #include "carrel/scope/boundary.h"
 #include "carrel/scope/request_local.h"
 #include "carrel/scope/snapshot.h"
-
-namespace {
-
-thread_local std::uint64_t allocations = 0;
-thread_local std::uint64_t failing_allocation = 0;  // the one with this number; 0: none
-thread_local std::uint64_t failing_from = 0;        // and all from this one on; 0: none
-
-void* counted(std::size_t bytes) {
-  if (++allocations == failing_allocation) throw std::bad_alloc();
-  if (failing_from != 0 && allocations >= failing_from) throw std::bad_alloc();
-  if (void* const block = std::malloc(bytes == 0 ? 1 : bytes)) return block;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t bytes) {
-  return counted(bytes);
-}
-// The library's own form calls the one above, but a sanitizer's does not.
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  try {
-    return counted(bytes);
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
-}
-void operator delete(void* block) noexcept {
-  std::free(block);
-}
-void operator delete(void* block, std::size_t) noexcept {
-  std::free(block);
-}
+#include "failing_new.h"
 
 namespace carrel {
 namespace {
+
+using namespace failing_new;
 
 template <class F>
 std::uint64_t allocations_of(F&& f) {
@@ -284,6 +256,116 @@ TEST(Allocation, AGuardRestoresWithoutAnyIntoAFullTable) {
     failing_from = 0;
     EXPECT_EQ(of.bound.get(), 1);
     for (int i = 0; i < 16 + more; ++i) EXPECT_EQ(fill[static_cast<std::size_t>(i)].get(), i);
+  }
+}
+
+// As many come back as fill the table to its last place, and would go beyond it.
+TEST(Allocation, GuardsRestoreWithoutAnyHoweverManyComeBackAtATime) {
+  for (std::size_t others = 0; others < 70; others += 3) {
+    std::deque<RequestLocal<std::size_t>> bound;
+    std::deque<RequestLocal<std::size_t>> fill;
+    using Bind = RequestLocal<std::size_t>::Bind;
+    std::vector<std::unique_ptr<Bind>> guards;
+    for (std::size_t i = 0; i < 60; ++i) bound.emplace_back("bound");
+    for (std::size_t i = 0; i < others; ++i) fill.emplace_back("fill");
+    Scope scope;
+    for (std::size_t i = 0; i < 60; ++i) bound[i].set(i);
+    for (const auto& variable : bound) guards.emplace_back(new Bind(variable.bind(100)));
+    for (const auto& variable : bound) EXPECT_TRUE(variable.remove());
+    for (std::size_t i = 0; i < others; ++i) fill[i].set(i);
+    for (std::size_t i = 0; i < 60; i += 2) {  // some are set and removed again meanwhile
+      bound[i].set(200);
+      bound[i].remove();
+    }
+    {
+      const NoMemory none;
+      while (!guards.empty()) guards.pop_back();
+    }
+    for (std::size_t i = 0; i < 60; ++i) ASSERT_EQ(bound[i].get(), i);
+    for (std::size_t i = 0; i < others; ++i) ASSERT_EQ(fill[i].get(), i);
+    for (const auto& variable : bound) EXPECT_TRUE(variable.remove());
+    for (const auto& variable : bound) EXPECT_EQ(variable.find(), nullptr);
+  }
+}
+
+// Guards within guards, with values removed and set between them, against a model.
+TEST(Allocation, NestedGuardsRestoreWithoutAnyWhateverHappensBetween) {
+  std::minstd_rand random(20261127);
+  for (int round = 0; round < 300; ++round) {
+    std::deque<RequestLocal<int>> variables;
+    for (int i = 0; i < 24; ++i) variables.emplace_back("variable");
+    struct Bound {
+      std::size_t of;
+      std::optional<int> before;
+      std::unique_ptr<RequestLocal<int>::Bind> guard;
+    };
+    std::vector<Bound> guards;
+    std::vector<std::optional<int>> model(variables.size());
+    Scope scope;
+    for (int step = 0; step < 120; ++step) {
+      const std::size_t i = random() % variables.size();
+      switch (random() % 4) {
+        case 0:
+          variables[i].set(step);
+          model[i] = step;
+          break;
+        case 1:
+          EXPECT_EQ(variables[i].remove(), model[i].has_value());
+          model[i] = std::nullopt;
+          break;
+        case 2:
+          guards.push_back({i, model[i],
+                            std::unique_ptr<RequestLocal<int>::Bind>(
+                                new RequestLocal<int>::Bind(variables[i].bind(step)))});
+          model[i] = step;
+          break;
+        default:
+          if (guards.empty()) break;
+          model[guards.back().of] = guards.back().before;
+          const NoMemory none;
+          guards.pop_back();
+      }
+      for (std::size_t v = 0; v < variables.size(); ++v) {
+        const int* const value = variables[v].find();
+        ASSERT_EQ(value == nullptr ? std::nullopt : std::optional(*value), model[v])
+            << "round " << round << ", step " << step << ", variable " << v;
+      }
+    }
+    const NoMemory none;
+    while (!guards.empty()) guards.pop_back();
+  }
+}
+
+TEST(Allocation, APrinterThatThrowsAnythingWithoutMemoryIsCounted) {
+  const ThreadLocal<int> variable{{.name = "variable"}};
+  struct Broken {};
+  Boundary boundary({.on_leftover = [](std::span<const Leftover>) {
+    failing_from = allocations + 1;
+    throw Broken();
+  }});
+  testing::internal::CaptureStderr();
+  boundary.run({.name = "a task"}, [&] { variable.set(1); });
+  failing_from = 0;
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("on_leftover threw: "), std::string::npos);
+  EXPECT_EQ(boundary.printer_failures(), 1U);
+  EXPECT_EQ(boundary.leftovers(), 1U);
+  EXPECT_EQ(variable.peek(), nullptr);
+}
+
+TEST(AllocationDeathTest, AbortNamesTheTaskAlsoWithoutMemory) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  for (std::uint64_t succeeding = 0; succeeding < 12; ++succeeding) {
+    EXPECT_DEATH(
+        {
+          const ThreadLocal<int> variable{{.name = "a name that no small string can hold"}};
+          Boundary boundary({.audit = AuditPolicy::abort});
+          boundary.run({.name = "bad task"}, [&] {
+            variable.set(1);
+            failing_from = allocations + succeeding + 1;
+          });
+        },
+        "assertion failed: a task leaves nothing\n  task 'bad task' left ")
+        << succeeding;
   }
 }
 

@@ -23,6 +23,8 @@
 // throws "pool.discarded") and waits for those that run. What a task made, scopes and snapshots
 // included, may outlive the pool.
 // Errors: submit() throws "pool.full" or "pool.closed", both retryable, where post() answers false.
+// Without memory for the task both throw std::bad_alloc; it then does not run, and counts as
+// refused.
 #pragma once
 
 #include <chrono>

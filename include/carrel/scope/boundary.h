@@ -17,7 +17,9 @@
 // Threads: run() is safe from any number of threads at a time; so are the counts.
 // Lifetime: outlives its tasks. on_leftover is called on the task's thread, outside its scope.
 // Errors: run() passes on what the task throws, after the audit. A printer that throws is counted
-// and reported on stderr; it disturbs neither the task's result nor the next task.
+// and reported on stderr; it disturbs neither the task's result nor the next task. A task whose
+// scope cannot be opened (Error "scope.too_deep") has not run and is not counted. Where the audit
+// finds no memory, it clears and counts all the same, and says less.
 #pragma once
 
 #include <array>
@@ -110,7 +112,9 @@ class Boundary {
     }
 
    private:
-    std::uint64_t started_ticks_ = 0;
+    static constexpr std::uint64_t kNotBegun = ~std::uint64_t{0};
+
+    std::uint64_t started_ticks_ = kNotBegun;
     Boundary& boundary_;
     const ScopeOptions& options_;
     local::AuditMark mark_;

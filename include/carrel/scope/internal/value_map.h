@@ -219,8 +219,8 @@ class ValueMap {
   }
   // Makes `cell` the key's value in place of `old`, which stays, out of sight, until restore().
   void displace(Cell* old, Cell* cell) noexcept;
-  // Brings back a displaced cell; what stands in its place is destroyed.
-  void restore(Cell* displaced);
+  // Brings back a displaced cell; what stands in its place is destroyed. Asks for no memory.
+  void restore(Cell* displaced) noexcept;
 
   // Destroys every value, newest first, and what destructors put meanwhile, in at most kRounds
   // rounds. Returns how many values had to be abandoned undestroyed after that.
@@ -235,14 +235,18 @@ class ValueMap {
  private:
   struct Entry {
     std::uint64_t key = 0;  // 0: free
-    Cell* cell = nullptr;
+    Cell* cell = nullptr;   // null: no value now
+    bool kept = false;      // stays without a value, too: a displaced cell will come back here
   };
   struct Overflow {
     std::vector<Entry> entries;  // open addressing, linear probing, a power of two
     std::size_t used = 0;
+    std::size_t kept = 0;  // of those used
   };
 
   [[nodiscard]] Cell* find_in_overflow(std::uint64_t key) const noexcept;
+  // The key's entry of the overflow table, with a value or without; null if it has none.
+  [[nodiscard]] Entry* overflow_entry(std::uint64_t key) noexcept;
   // Makes `cell` the key's cell in place of another one. Returns that; null, and does nothing, if
   // the key has none.
   Cell* exchange(Cell* cell) noexcept;
@@ -260,6 +264,9 @@ class ValueMap {
     }
   }
   void erase_from_overflow(std::uint64_t key) noexcept;
+  void erase(Entry& entry) noexcept;
+  // Frees the place that was kept for a displaced cell of the key.
+  void keep_no_longer(std::uint64_t key) noexcept;
   void link(Cell* cell) noexcept {
     cell->older = newest_;
     cell->newer = nullptr;
