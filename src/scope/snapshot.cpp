@@ -1,5 +1,8 @@
 #include "carrel/scope/snapshot.h"
 
+#include <string_view>
+#include <typeinfo>
+
 namespace carrel {
 
 namespace scope {
@@ -36,6 +39,20 @@ void CapturedValues::copy_to(ValueMap& values) const {
       throw;
     }
   }
+}
+
+// The name of a class template's instance is the template's, and then its arguments (Itanium C++
+// ABI, 5.1): up to there, those of all instances are one.
+bool names_a_wrapped_function(const char* type_name) noexcept {
+  const std::string_view of_one = typeid(Wrapped<int>).name();
+  const std::string_view of_all = of_one.substr(0, of_one.rfind('I') + 1);
+  return std::string_view(type_name).starts_with(of_all);
+}
+
+void throw_wrapped_twice() {
+  throw Error("snapshot.wrapped_twice",
+              "a function that Snapshot::wrap() has wrapped would be wrapped again; the values of "
+              "the second snapshot would be seen by nobody");
 }
 
 }  // namespace scope

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -230,6 +231,45 @@ TEST(Wrap, TwiceDoesNotCompile) {
   using Once = decltype(Snapshot().wrap(function));
   static_assert(CanBeWrapped<decltype(function)>);
   static_assert(!CanBeWrapped<Once> && !CanBeWrapped<Once&> && !CanBeWrapped<const Once&>);
+  static_assert(!CanBeWrapped<std::reference_wrapper<Once>> &&
+                !CanBeWrapped<std::reference_wrapper<const Once>>);
+}
+
+template <class F>
+std::string code_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return std::string(error.code());
+  }
+  return "nothing thrown";
+}
+
+TEST(Wrap, TwiceThroughAFunctionObjectIsAnError) {
+  const Snapshot snapshot = Snapshot::capture();
+  const auto once = snapshot.wrap([](int n) { return n; });
+  std::function<int(int)> hidden = once;
+  const std::function<int(int)> constant = once;
+  EXPECT_EQ(code_of([&] { (void)snapshot.wrap(hidden); }), "snapshot.wrapped_twice");
+  EXPECT_EQ(code_of([&] { (void)snapshot.wrap(constant); }), "snapshot.wrapped_twice");
+  EXPECT_EQ(code_of([&] { (void)snapshot.wrap(std::move(hidden)); }), "snapshot.wrapped_twice");
+  const std::function<void()> started = snapshot.wrap([] {});
+  EXPECT_EQ(code_of([&] { (void)jthread_in_scope(started); }), "snapshot.wrapped_twice");
+}
+
+TEST(Wrap, AFunctionObjectOfAnythingElseIsWrappedAndMayCallAWrappedFunction) {
+  const RequestLocal<int> number{"number"};
+  std::function<int()> callback;
+  {
+    const Scope registering({.name = "registering"});
+    number.set(1);
+    callback = Snapshot::capture().wrap([&] { return number.get(); });
+  }
+  const Scope posting({.name = "posting"});
+  number.set(2);
+  const std::function<int()> task = [&] { return 10 * callback() + number.get(); };
+  EXPECT_EQ(Snapshot::capture().wrap(task)(), 12);
+  EXPECT_EQ(code_of([] { (void)Snapshot().wrap(std::function<void()>()); }), "nothing thrown");
 }
 
 // A snapshot of something that cannot be copied does not compile with Flow::copy: the class

@@ -18,7 +18,9 @@
 // time (then T's copy constructor is called by several threads on one const object). Lifetime:
 // copies share one block, which dies with the last of them; it holds only what flows. Errors:
 // capture() and run() pass on what T's copy constructor throws, and capture nothing then. capture()
-// outside any scope gives an empty snapshot; its runs have an empty scope.
+// outside any scope gives an empty snapshot; its runs have an empty scope. Wrapping what is wrapped
+// already does not compile; where a std::function, or anything else with a target_type(), hides the
+// wrapped function, wrap() throws Error "snapshot.wrapped_twice".
 #pragma once
 
 #include <concepts>
@@ -27,6 +29,7 @@
 #include <optional>
 #include <thread>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 #include "carrel/scope/internal/value_map.h"
@@ -76,6 +79,25 @@ class Wrapped;
 template <class F>
 class Detached;
 
+namespace scope {
+
+// Whether a type of that (mangled) name is a Wrapped<F>, of whatever F.
+[[nodiscard]] bool names_a_wrapped_function(const char* type_name) noexcept;
+[[noreturn]] void throw_wrapped_twice();
+
+// Looks into what tells the type of the function that it holds, as std::function does. Without
+// run-time type information nothing does.
+template <class F>
+void refuse_if_wrapped([[maybe_unused]] const F& f) {
+#ifdef __cpp_rtti
+  if constexpr (requires { f.target_type().name(); }) {
+    if (names_a_wrapped_function(f.target_type().name())) throw_wrapped_twice();
+  }
+#endif
+}
+
+}  // namespace scope
+
 class Snapshot {
  public:
   // Holds nothing.
@@ -95,6 +117,7 @@ class Snapshot {
   // call operator is const if that of `f` is, so that parallel algorithms take it.
   template <class F>
   [[nodiscard]] Wrapped<std::decay_t<F>> wrap(F&& f) const {
+    scope::refuse_if_wrapped(f);
     return Wrapped<std::decay_t<F>>(*this, std::forward<F>(f));
   }
   // Wrapping twice would run with the outer snapshot's values hidden by the inner one's.
@@ -104,6 +127,10 @@ class Snapshot {
   void wrap(Wrapped<F>&&) const = delete;
   template <class F>
   void wrap(Wrapped<F>&) const = delete;
+  template <class F>
+  void wrap(std::reference_wrapper<Wrapped<F>>) const = delete;
+  template <class F>
+  void wrap(std::reference_wrapper<const Wrapped<F>>) const = delete;
 
   // How many values it holds.
   [[nodiscard]] std::size_t size() const noexcept;
