@@ -46,7 +46,7 @@ bool kernel_trusts_counter() noexcept {
   return size > 0 && std::string_view(source, static_cast<std::size_t>(size)) == "tsc\n";
 }
 
-class Counter {
+class TimeStampCounter {
  public:
   // Decides whether to trust, and measures the rate for a first time.
   void examine() noexcept {
@@ -85,7 +85,7 @@ class Counter {
   std::atomic<double> nanoseconds_{1};  // a tick
 };
 
-constinit Counter counter;
+constinit TimeStampCounter counter;
 
 #endif
 
@@ -98,13 +98,21 @@ double plausible_rate(const TickReading& origin, const TickReading& now, double 
   return std::abs(rate / first - 1) > kDrift ? first : rate;
 }
 
+constinit std::atomic<Counter> counter_state{Counter::unknown};
+
 bool examine_counter() noexcept {
+  static const bool trusted = [] {  // by one thread; others wait here meanwhile
 #ifdef __x86_64__
-  counter.examine();
-  return counter.trusted();
+    counter.examine();
+    const bool result = counter.trusted();
 #else
-  return false;
+    constexpr bool result = false;
 #endif
+    // Release: see is_counter_trusted().
+    counter_state.store(result ? Counter::trusted : Counter::untrusted, std::memory_order_release);
+    return result;
+  }();
+  return trusted;
 }
 
 std::chrono::nanoseconds ticks_between(std::uint64_t begin, std::uint64_t end,

@@ -14,6 +14,7 @@
 // that is too short to be told from drift makes that a part in a hundred.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #ifdef __x86_64__
@@ -24,13 +25,19 @@
 
 namespace carrel::scope {
 
-// Asks the kernel, and measures the counter's rate. Once, for is_counter_trusted().
+// Whether the system's steady clock is counted by the processor's counter.
+enum class Counter : std::uint8_t { unknown, trusted, untrusted };
+extern constinit std::atomic<Counter> counter_state;
+
+// Asks the kernel, and measures the counter's rate, once. Whether it is trusted.
 [[nodiscard]] bool examine_counter() noexcept;
 
-// Whether the system's steady clock is counted by the processor's counter.
 [[nodiscard]] inline bool is_counter_trusted() noexcept {
-  static const bool trusted = examine_counter();
-  return trusted;
+  // Acquire: the rate is there.
+  const Counter state = counter_state.load(std::memory_order_acquire);
+  if (state == Counter::trusted) [[likely]]
+    return true;
+  return state == Counter::unknown && examine_counter();
 }
 
 [[nodiscard]] inline std::uint64_t ticks_now(const Clock& clock) noexcept {
