@@ -35,7 +35,14 @@ struct Holder {
   std::uint64_t thread;
   std::size_t bytes;
   std::uint32_t born;
+  Referent referent;
 };
+
+// Under the slot's lock. What a dead variable has left to its owners has no description any more.
+Referent recorded_referent(const VariableInfo* info, Cell& cell) noexcept {
+  if (info == nullptr || info->referent_at == 0) return 0;
+  return referent_record(cell.value(), info->referent_at).load(std::memory_order_relaxed);
+}
 
 // Who holds a value of the slot's variable.
 std::vector<Holder> list_holders(Slot& slot) {
@@ -45,17 +52,30 @@ std::vector<Holder> list_holders(Slot& slot) {
     holders.clear();
     cells = 0;
     slot.lock.lock();
-    for (const Cell* cell = slot.holders; cell != nullptr; cell = cell->next) {
+    for (Cell* cell = slot.holders; cell != nullptr; cell = cell->next) {
       // Relaxed: only reported.
       if (cell->state.load(std::memory_order_relaxed) != CellState::live) continue;
       if (++cells <= holders.capacity()) {
         holders.push_back({cell->owner->id, cell->bytes.load(std::memory_order_relaxed),
-                           cell->born.load(std::memory_order_relaxed)});
+                           cell->born.load(std::memory_order_relaxed),
+                           recorded_referent(slot.info, *cell)});
       }
     }
     slot.lock.unlock();
   }
   return holders;
+}
+
+// What the values of several threads refer to, in order.
+std::vector<Referent> list_shared(const std::vector<Holder>& holders) {
+  std::vector<Referent> referents;
+  for (const Holder& holder : holders)
+    if (holder.referent != 0) referents.push_back(holder.referent);
+  std::ranges::sort(referents);
+  std::vector<Referent> shared;
+  for (std::size_t i = 1; i < referents.size(); ++i)
+    if (referents[i] == referents[i - 1]) shared.push_back(referents[i]);
+  return shared;
 }
 
 }  // namespace
@@ -67,11 +87,14 @@ std::vector<ThreadReport> inspect_threads() {
     Slot& slot = slot_table.at(number);
     ValueRecord record;
     if (!describe(slot, Key{}, record, [&slot] { return slot.holders; })) continue;
-    for (const Holder& holder : list_holders(slot)) {
+    const std::vector<Holder> holders = list_holders(slot);
+    const std::vector<Referent> shared = list_shared(holders);
+    for (const Holder& holder : holders) {
       const auto report = std::ranges::find(reports, holder.thread, &ThreadReport::thread);
       if (report == reports.end()) continue;  // began after the list was made
       record.bytes = holder.bytes;
       record.age = age_of(holder.born);
+      record.shared = std::ranges::binary_search(shared, holder.referent);
       report->values.push_back(record);
     }
   }

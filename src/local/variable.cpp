@@ -44,8 +44,8 @@ NewValue::NewValue(Key key, Slot& slot, const VariableInfo& info)
   self.map.reserve(key);
   insertions_ = self.map.insertions();
   forks_ = self.forks;
-  cell_ = take_sticky(self, slot, key, info.size);
-  if (cell_ == nullptr) cell_ = self.pool.take(info.size, info.align);
+  cell_ = take_sticky(self, slot, key, info.room);
+  if (cell_ == nullptr) cell_ = self.pool.take(info.room, info.align);
 }
 
 void NewValue::discard() noexcept {
@@ -111,8 +111,8 @@ void* insert_word(Key key, Slot& slot, const VariableInfo& info, std::uint64_t w
   ThreadBlock& self = this_thread();
   if (!self.registered) register_thread(self);
   self.map.reserve(key);
-  Cell* cell = take_sticky(self, slot, key, info.size);
-  if (cell == nullptr) cell = self.pool.take(info.size, info.align);
+  Cell* cell = take_sticky(self, slot, key, info.room);
+  if (cell == nullptr) cell = self.pool.take(info.room, info.align);
   std::memcpy(cell->value(), &word, sizeof(word));  // every cell has room for a word
   return publish_cell(self, key, slot, info, *cell);
 }

@@ -22,7 +22,8 @@ InspectedThread from(local::ThreadReport&& report) {
                               .type = std::move(value.type),
                               .bytes = value.bytes,
                               .outlives_tasks = value.lifetime == Lifetime::thread,
-                              .age = value.age});
+                              .age = value.age,
+                              .shared = value.shared});
   return thread;
 }
 
@@ -78,6 +79,7 @@ std::string to_json(const Inspection& inspection) {
       json.member("type", entry.type);
       json.member("bytes", entry.bytes);
       json.member("lifetime", entry.outlives_tasks ? "thread" : "task");
+      json.member("shared", entry.shared);
       json.member("age_ms", std::max<std::int64_t>(0, entry.age.count()));
       json.end('}');
     }

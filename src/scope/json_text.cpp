@@ -29,6 +29,11 @@ void JsonText::value(std::uint64_t number) {
   text_ += std::to_string(number);
 }
 
+void JsonText::value(bool truth) {
+  separate();
+  text_ += truth ? "true" : "false";
+}
+
 void JsonText::value(std::string_view text) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   separate();

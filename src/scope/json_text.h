@@ -15,11 +15,14 @@ class JsonText {
   void key(std::string_view name);
   void value(std::string_view text);
   void value(std::uint64_t number);
+  void value(bool truth);
 
   template <class V>
   void member(std::string_view name, const V& v) {
     key(name);
-    if constexpr (std::integral<V>) {
+    if constexpr (std::same_as<V, bool>) {
+      value(v);
+    } else if constexpr (std::integral<V>) {
       value(static_cast<std::uint64_t>(v));
     } else {
       value(std::string_view(v));

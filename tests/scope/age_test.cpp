@@ -39,7 +39,8 @@ TEST(Age, OfAnEntryIsShownByInspectAndInItsJson) {
         EXPECT_EQ(entry.age, 90s);
       }
     }
-  EXPECT_NE(to_json(inspection).find(R"("lifetime":"thread","age_ms":90000})"), std::string::npos)
+  EXPECT_NE(to_json(inspection).find(R"("lifetime":"thread","shared":false,"age_ms":90000})"),
+            std::string::npos)
       << to_json(inspection);
 }
 

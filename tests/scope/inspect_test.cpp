@@ -130,7 +130,7 @@ TEST(Inspect, IsWrittenAsJson) {
       R"({"variables":2,"abandoned":1,"threads":[{"thread":7,"scope":"GET \"/a\\b\"\u000a",)"
       R"("depth":1,"scope_age_us":1500,"capacity":16,"used":1,"stale":0,"bytes":32,"entries":)"
       R"([{"variable":"cache","type":"std::string","bytes":32,"lifetime":"thread",)"
-      R"("age_ms":120}]},)"
+      R"("shared":false,"age_ms":120}]},)"
       R"({"thread":8,"scope":"","depth":0,"scope_age_us":0,"capacity":0,"used":0,"stale":0,)"
       R"("bytes":0,"entries":[]}]})");
 }

@@ -29,6 +29,9 @@ struct InspectedEntry {
   bool outlives_tasks = false;  // declared Lifetime::thread
   // Since the value was made, to 10 ms; set() does not make it younger.
   std::chrono::milliseconds age{};
+  // A borrowed<> pointer, reference or shared pointer, and another thread's value of the variable
+  // refers to the same object: by intention, or the mistake that gives all threads one object.
+  bool shared = false;
 };
 
 struct InspectedThread {
@@ -54,7 +57,8 @@ struct Inspection {
 
 // {"variables":2,"abandoned":0,"threads":[{"thread":1,"scope":"GET /orders","depth":1,
 //   "scope_age_us":12,"capacity":16,"used":1,"stale":0,"bytes":32,
-//   "entries":[{"variable":"cache","type":"...","bytes":32,"lifetime":"thread","age_ms":4}]}]}
+//   "entries":[{"variable":"cache","type":"...","bytes":32,"lifetime":"thread","shared":false,
+//   "age_ms":4}]}]}
 [[nodiscard]] std::string to_json(const Inspection& inspection);
 
 }  // namespace carrel

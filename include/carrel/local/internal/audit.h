@@ -33,6 +33,7 @@ struct ValueRecord {
   std::size_t bytes = 0;
   std::chrono::milliseconds age{};  // since it was made, to 10 ms; a set() does not make it younger
   Lifetime lifetime = Lifetime::task;
+  bool shared = false;  // another thread's value refers to the same object; inspect_threads() only
 };
 
 // One addition.

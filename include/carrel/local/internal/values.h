@@ -40,7 +40,7 @@ class Values {
   // Makes the value that is not there yet from what `make` returns.
   template <class Make>
   static T& create(const Target& target, Make&& make) {
-    if constexpr (is_word<Plain>) {
+    if constexpr (is_word<Plain> && !has_referent<Plain>) {
       const std::uint32_t before = thread_block.map.insertions();
       const Plain value = make();
       if (thread_block.map.insertions() != before) {  // `make` has used the map
@@ -59,7 +59,16 @@ class Values {
     NewValue fresh(target.key, target.slot, target.info);
     ::new (fresh.memory()) Plain(make());
     fresh.constructed();
+    note_referent(*static_cast<T*>(fresh.memory()));
     return *static_cast<T*>(fresh.publish());
+  }
+
+  // To be called after each change of a value that refers to another object.
+  static void note_referent(T& value) noexcept {
+    if constexpr (has_referent<Plain>) {
+      referent_record(const_cast<Plain*>(std::addressof(value)), referent_at<Plain>)
+          .store(referent_of(std::as_const(value)), std::memory_order_relaxed);  // only reported
+    }
   }
 
   template <class Make>
@@ -80,6 +89,13 @@ class Values {
   // destroying the old object and moving the new one into its place.
   template <class U>
   static void replace(T& present, U&& value) {
+    put(present, std::forward<U>(value));
+    note_referent(present);
+  }
+
+ private:
+  template <class U>
+  static void put(T& present, U&& value) {
     if constexpr (std::is_assignable_v<T&, U&&> && !std::is_const_v<T>) {
       present = std::forward<U>(value);
     } else {

@@ -15,6 +15,7 @@
 
 #include "carrel/local/internal/cell.h"
 #include "carrel/local/internal/key.h"
+#include "carrel/local/internal/referent.h"
 #include "carrel/local/internal/thread_block.h"
 #include "carrel/local/options.h"
 
@@ -31,6 +32,8 @@ struct VariableInfo {
   void (*destroy)(void*) noexcept = nullptr;
   std::uint32_t size = 0;
   std::uint32_t align = 0;
+  std::uint32_t room = 0;         // of the value and what is recorded behind it
+  std::uint32_t referent_at = 0;  // where that is; 0: nothing
   Reclaim reclaim = Reclaim::eager;
   Lifetime lifetime = Lifetime::task;
   bool visited = false;  // for_each_thread may pin its values
@@ -57,6 +60,8 @@ template <class T>
                     .type = type_name<T>(),
                     .size = sizeof(T),
                     .align = alignof(T),
+                    .room = has_referent<T> ? referent_at<T> + sizeof(Referent) : sizeof(T),
+                    .referent_at = referent_at<T>,
                     .reclaim = reclaim,
                     .lifetime = lifetime,
                     .visited = visited};
