@@ -112,6 +112,7 @@ std::string Service::Parts::metrics_text() const {
   MetricText text;
   collect_thread_values(text);
   collect(workers_, text);
+  store_->collect(text);
   text.gauge({"carrel_http_connections", "Open connections."}, {}, real(server.open));
   text.counter({"carrel_http_connections_accepted_total", "Connections since the start."}, {},
                real(server.accepted));

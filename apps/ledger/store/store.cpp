@@ -10,6 +10,7 @@
 #include "carrel/db/pool.h"
 #include "carrel/scope/scope.h"
 #include "carrel/session/session.h"
+#include "ledger/store/pool_metrics.h"
 #include "ledger/store/schema.h"
 
 namespace carrel::ledger {
@@ -35,6 +36,10 @@ class Store::Databases {
                   .marker = [&book] { return book.find_name(); }}) {}
 
   [[nodiscard]] Session& session() noexcept { return session_; }
+  void collect(MetricSink& sink) const {
+    consumer_.collect(sink);
+    merchant_.collect(sink);
+  }
 
  private:
   class File {
@@ -48,6 +53,10 @@ class Store::Databases {
 
     [[nodiscard]] Route route() {
       return {.name = std::string(to_string(book_)), .pool = &pool_, .tables = table_slots(book_)};
+    }
+
+    void collect(MetricSink& sink) const {
+      collect_connections(pool_.stats(), to_string(book_), sink);
     }
 
    private:
@@ -68,6 +77,10 @@ Store::~Store() = default;
 
 Session& Store::session() noexcept {
   return databases_->session();
+}
+
+void Store::collect(MetricSink& sink) const {
+  databases_->collect(sink);
 }
 
 std::unique_ptr<Store> open_store(const StoreOptions& options) {

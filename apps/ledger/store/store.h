@@ -26,8 +26,9 @@
 #include "ledger/store/book_marker.h"
 
 namespace carrel {
+class MetricSink;
 class Session;
-}
+}  // namespace carrel
 
 namespace carrel::ledger {
 
@@ -47,6 +48,8 @@ class Store {
   [[nodiscard]] Session& session() noexcept;
   [[nodiscard]] BookMarker& book() noexcept { return book_; }
   [[nodiscard]] IdSource& ids() noexcept { return ids_; }
+  // carrel_connections, carrel_connection_waiters and the other figures of each book's connections.
+  void collect(MetricSink& sink) const;
 
  private:
   friend std::unique_ptr<Store> open_store(const StoreOptions& options);

@@ -76,12 +76,24 @@ TEST_F(BookApi, ServesItsFiguresAsMetrics) {
            "carrel_pool_queue_length{pool=\"requests\"} 0",
            "carrel_pool_refused_total{pool=\"requests\"} 0",
            "carrel_pool_started_total{pool=\"requests\"} 2",
+           "carrel_connections{book=\"consumer\",state=\"active\"} 0",
+           "carrel_connection_waiters{book=\"merchant\"} 0",
+           "carrel_connection_timeouts_total{book=\"consumer\"} 0",
+           "carrel_connections_closed_total{book=\"consumer\",reason=\"broken\"} 0",
            "carrel_http_requests_total 3",
            "carrel_idempotency_keys_in_progress 0",
        })
     EXPECT_NE(answer.body.find(std::string("\n") + line + "\n"), std::string::npos)
         << line << "\nis not in\n"
         << answer.body;
+  for (const char* family : {"carrel_connections_created_total{book=\"merchant\"} ",
+                             "carrel_connection_borrows_total{book=\"consumer\"} "}) {
+    const auto at = answer.body.find(family);
+    ASSERT_NE(at, std::string::npos) << family;
+    EXPECT_NE(answer.body[at + std::string_view(family).size()], '0') << family;
+  }
+  EXPECT_NE(answer.body.find("carrel_connection_utilisation{book=\"merchant\",place=\"0\"} "),
+            std::string::npos);
   EXPECT_EQ(answer.body.find("carrel_leftovers_total{"), std::string::npos) << "nothing was left";
 }
 
