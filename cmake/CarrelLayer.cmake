@@ -50,7 +50,7 @@ function(carrel_app_layer name)
 endfunction()
 
 function(carrel_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS;PUBLIC;PRIVATE;LABELS;FIXTURES" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT;RESOURCE_LOCK" "SOURCES;DEPENDS;PUBLIC;PRIVATE;LABELS;FIXTURES" ${ARGN})
   add_executable(${name})
   _carrel_target(${name} SOURCES ${arg_SOURCES} DEPENDS ${arg_DEPENDS} PUBLIC ${arg_PUBLIC}
                  PRIVATE ${arg_PRIVATE} GTest::gtest_main)
@@ -68,5 +68,6 @@ function(carrel_test name)
   endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
                        PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
-                                  FIXTURES_REQUIRED "${arg_FIXTURES}")
+                                  FIXTURES_REQUIRED "${arg_FIXTURES}"
+                                  RESOURCE_LOCK "${arg_RESOURCE_LOCK}")
 endfunction()

@@ -140,38 +140,49 @@ bool Pool::Core::try_connect(std::uint32_t lane_index, std::uint32_t index,
     slot.connection = driver_.connect({.access = access, .deadline = deadline});
   } catch (const Error& error) {
     connect_failures_.fetch_add(1, std::memory_order_relaxed);
-    failures_in_a_row_.fetch_add(1, std::memory_order_relaxed);
     const std::scoped_lock lock(mutex_);
     last_connect_error_ = error.what();
     if (!error.retryable()) throw;
+    note_failure(error);
     return false;
   }
   created_.fetch_add(1, std::memory_order_relaxed);
-  failures_in_a_row_.store(0, std::memory_order_relaxed);
   const bool ages = traits_.remote && is_set(options_.life_max);
   const auto now = db::coarse_now(*options_.clock);
   slot.expires = ages ? now + life_with_jitter() : kNoDeadline;
   slot.idle_since.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   const std::scoped_lock lock(mutex_);
+  failures_in_a_row_ = 0;
+  connect_after_.store(0, std::memory_order_relaxed);
   last_connect_error_.clear();
   return true;
 }
 
-// While the server is away, tries again with growing pauses until the deadline. Only the holders of
-// the lane's few connect permits do so: that bounds the rate at which a server that comes back is
-// met.
+// After a failure nobody connects before a pause is over, which grows from failure to failure. A
+// caller whose own deadline came first says little of the server: that pause stays the shortest.
+void Pool::Core::note_failure(const Error& error) {
+  const bool hasty = error.code() == "sql.deadline";
+  const auto failures = hasty ? 1 : std::min<std::uint64_t>(++failures_in_a_row_, 6);
+  const auto until = Clock::Steady::clock::now() + std::chrono::milliseconds(25 << failures);
+  // Relaxed: who has failed has its own pause before it, and a permit to connect passes from holder
+  // to holder through the lane's mutex.
+  connect_after_.store(std::max(until, connect_after()).time_since_epoch().count(),
+                       std::memory_order_relaxed);
+}
+
+// While the server is away, tries again after growing pauses until the deadline. Only the holders
+// of the lane's few connect permits do so, and a pause holds for whoever gets a permit next as
+// well: borrowers that give up one after the other meet the server no more often than one that
+// waits.
 void Pool::Core::connect(std::uint32_t lane_index, std::uint32_t index, Clock::Steady deadline) {
-  using namespace std::chrono_literals;
   auto& lane = *lanes_[lane_index];
   try {
-    while (!try_connect(lane_index, index, deadline)) {
-      const auto failures = std::min<std::uint64_t>(failures_in_a_row_.load(), 6);
-      const auto pause = std::chrono::milliseconds(25 << failures);
-      const auto until = Clock::Steady::clock::now() + pause;
+    do {
+      const auto until = connect_after();
+      if (until > Clock::Steady::clock::now()) lane.pause(std::min(until, deadline));
       if (lane.closed()) throw_not_granted({.grant = db::Grant::closed});
       if (until >= deadline) throw_not_granted({.grant = db::Grant::timed_out});
-      lane.pause(until);
-    }
+    } while (!try_connect(lane_index, index, deadline));
   } catch (...) {
     lane.put_empty(index, db::Lane::Was::connecting);
     throw;

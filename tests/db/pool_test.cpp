@@ -136,6 +136,32 @@ TEST(Pool, SaysWhyNobodyCouldConnectInTime) {
   }
 }
 
+TEST(Pool, BorrowersThatGiveUpMeetAServerThatIsAwayNoMoreOftenThanOneThatWaits) {
+  StubDriver driver;
+  Pool pool(options(2), driver);
+  const auto first = pool.borrow();
+  driver.at(StubPoint::connect, [] { throw server_away(); }, 1'000);
+
+  const auto before = Clock::Steady::clock::now();
+  for (int i = 0; i < 20; ++i)
+    EXPECT_EQ(code_of([&] { static_cast<void>(pool.borrow({.deadline = soon(1ms)})); }),
+              "pool.timeout");
+  const auto pauses = (Clock::Steady::clock::now() - before) / 50ms;  // the shortest one
+  EXPECT_LE(pool.stats().connect_failures, 1U + static_cast<std::uint64_t>(pauses));
+  EXPECT_GE(pool.stats().connect_failures, 1U);
+}
+
+TEST(Pool, AConnectionAtLastEndsThePauseForEverybody) {
+  StubDriver driver;
+  Pool pool(options(3), driver);
+  const auto first = pool.borrow();
+  driver.at(StubPoint::connect, [] { throw server_away(); }, 3);
+
+  const auto second = pool.borrow();
+  const auto third = pool.borrow({.deadline = soon(0ms)});  // would not outlast any pause
+  EXPECT_EQ(pool.stats().connect_failures, 3U);
+}
+
 TEST(Pool, WaiterGetsReturnedConnection) {
   StubDriver driver;
   Pool pool(options(1), driver);

@@ -66,6 +66,7 @@ void FaultGate::set(const Faults& faults) {
     passed_ = 0;
     asked_ = 0;
     turns_ = 0;
+    knocks_ = 0;
     asking_ = false;
     not_before_ = std::chrono::steady_clock::now() + faults.delay;
   }
@@ -85,6 +86,11 @@ std::size_t FaultGate::asked() const {
 std::size_t FaultGate::turns() const {
   const std::lock_guard lock(mutex_);
   return turns_;
+}
+
+std::size_t FaultGate::knocks() const {
+  const std::lock_guard lock(mutex_);
+  return knocks_;
 }
 
 void FaultGate::wake() const {
@@ -144,6 +150,7 @@ void FaultGate::serve() {
 void FaultGate::accept_link() {
   const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
   if (client < 0) return;
+  ++knocks_;
   const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const auto address = loopback(server_port_);
   if (faults_.refuse ||

@@ -50,6 +50,8 @@ class FaultGate {
   // Times that the direction turned from asking to answering since the faults were set: round trips
   // as the wire sees them.
   [[nodiscard]] std::size_t turns() const;
+  // Links that were asked for since then, whether or not they came about.
+  [[nodiscard]] std::size_t knocks() const;
 
  private:
   struct Pipe {
@@ -87,6 +89,7 @@ class FaultGate {
   std::size_t passed_ = 0;
   std::size_t asked_ = 0;
   std::size_t turns_ = 0;
+  std::size_t knocks_ = 0;
   bool asking_ = false;
   bool ending_ = false;
   std::chrono::steady_clock::time_point not_before_;

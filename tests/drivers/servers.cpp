@@ -11,10 +11,13 @@
 
 namespace carrel::test {
 
-std::string server_setting(const std::string& name) {
+std::string server_folder() {
   const char* folder = std::getenv("CARREL_TEST_SERVERS");
-  std::ifstream file(std::string(folder == nullptr ? CARREL_TEST_SERVERS_DIR : folder) +
-                     "/servers.env");
+  return folder == nullptr ? CARREL_TEST_SERVERS_DIR : folder;
+}
+
+std::string server_setting(const std::string& name) {
+  std::ifstream file(server_folder() + "/servers.env");
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with(name + "=")) return line.substr(name.size() + 1);
   }

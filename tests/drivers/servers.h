@@ -9,6 +9,8 @@
 
 namespace carrel::test {
 
+// Where they are described: what tools/test-servers calls DIR.
+std::string server_folder();
 // A value of servers.env, such as "PASSWORD". Throws a hint where no servers run.
 std::string server_setting(const std::string& name);
 std::uint16_t server_port(const std::string& name);
