@@ -7,6 +7,7 @@
 #include <atomic>
 #include <clocale>
 #include <latch>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -60,6 +61,26 @@ TEST(Inspect, ShowsWhatEveryThreadHoldsAndWhereItIs) {
   EXPECT_EQ(thread->entries[1].type, "int");
   EXPECT_FALSE(thread->entries[1].outlives_tasks);
   EXPECT_GE(inspection.variables, 2U);
+}
+
+TEST(Inspect, CountsTheEntriesOfDeadVariables) {
+  std::latch held(1);
+  std::latch asked(1);
+  auto dying = std::make_unique<ThreadLocal<int>>(ThreadLocal<int>::Options{.name = "dying"});
+  std::jthread worker([&] {
+    Scope scope({.name = "holds a dead one"});
+    dying->set(1);
+    held.count_down();
+    asked.wait();
+  });
+  held.wait();
+  dying.reset();
+  const Inspection inspection = inspect();
+  asked.count_down();
+  const InspectedThread* const thread = thread_in(inspection, "holds a dead one");
+  ASSERT_NE(thread, nullptr);
+  EXPECT_EQ(thread->stale, 1U);
+  EXPECT_TRUE(thread->entries.empty()) << "the value itself has died with its variable";
 }
 
 TEST(Inspect, FollowsAThreadThroughItsScopes) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <barrier>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -64,6 +65,39 @@ TEST(ScopeExecutor, ACoroutineKeepsItsScopeOnWhateverThreadItIsResumed) {
   for (auto& end : ends) end.get();
   pool.join();
   EXPECT_EQ(Scope::current(), nullptr);
+}
+
+TEST(ScopeExecutor, ACoroutineThatAnotherThreadResumesAfterEachAwaitKeepsItsScope) {
+  const RequestLocal<std::string> tenant{"tenant"};
+  std::vector<std::thread::id> ran_on;
+  asio::io_context context;
+  auto end = asio::co_spawn(
+      scope_executor(context.get_executor(), {.name = "request"}),
+      [&]() -> awaitable<void> {
+        tenant.set("acme");
+        for (int i = 0; i < 10; ++i) {
+          ran_on.push_back(std::this_thread::get_id());
+          co_await hop();
+          EXPECT_EQ(Scope::current()->name(), "request");
+          EXPECT_EQ(tenant.get(), "acme");
+        }
+      },
+      use_future);
+  // Two threads in turn, each for one handler: who resumes is never who suspended.
+  std::barrier turn(2);
+  const auto run_every_other = [&](int offset) {
+    for (int i = 0; i < 40; ++i) {
+      if (i % 2 == offset) context.run_one();
+      turn.arrive_and_wait();
+    }
+  };
+  {
+    const std::jthread first([&] { run_every_other(0); });
+    const std::jthread second([&] { run_every_other(1); });
+  }
+  end.get();
+  ASSERT_EQ(ran_on.size(), 10U);
+  for (std::size_t i = 1; i < ran_on.size(); ++i) EXPECT_NE(ran_on[i], ran_on[i - 1]);
 }
 
 TEST(ScopeExecutor, ClosesTheScopeWhenTheCoroutineHasEnded) {

@@ -184,6 +184,33 @@ TEST(SuspendedScope, DestroysItsValuesWhenTheLastOwnerLetsGo) {
   EXPECT_EQ(value.use_count(), 1);
 }
 
+TEST(Scope, KeepsTheValueOfADeadVariableOutOfReachUntilItCloses) {
+  const auto value = std::make_shared<int>(1);
+  {
+    Scope scope;
+    {
+      const RequestLocal<std::shared_ptr<int>> held{"held"};
+      held.set(value);
+    }
+    const RequestLocal<std::shared_ptr<int>> next{"next"};
+    EXPECT_EQ(next.find(), nullptr);
+    EXPECT_EQ(value.use_count(), 2) << "unreachable, and not freed yet";
+  }
+  EXPECT_EQ(value.use_count(), 1);
+}
+
+TEST(SuspendedScope, LeavesNoValueBehindOnTheThreadThatWasInside) {
+  const RequestLocal<int> number{"number"};
+  const auto suspended = Scope::suspended();
+  {
+    const Scope::Entry entry(*suspended);
+    number.set(1);
+  }
+  EXPECT_THROW((void)number.get(), NoScope) << "the value is the scope's, not this thread's";
+  Scope other;
+  EXPECT_EQ(number.find(), nullptr);
+}
+
 // What a coroutine does that opens a scope, is suspended, and is resumed elsewhere.
 TEST(SuspendedScope, AnInnerScopeLeftOpenIsCurrentAgainAtTheNextEntry) {
   const auto root = Scope::suspended({.name = "root"});

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "carrel/local/thread_local.h"
 #include "carrel/scope/request_local.h"
 
 namespace carrel {
@@ -58,6 +59,47 @@ TEST(Snapshot, EachVariableFlowsAsItSays) {
     EXPECT_EQ(stays.find(), nullptr);
     EXPECT_EQ(moves_only.find(), nullptr);
   });
+}
+
+TEST(Snapshot, ValuesOfTheThreadStayWithTheirThread) {
+  const RequestLocal<int> number{"number"};
+  const ThreadLocal<int> of_thread{{.name = "of_thread"}};
+  Scope scope;
+  number.set(1);
+  of_thread.set(2);
+  const Snapshot snapshot = Snapshot::capture();
+  EXPECT_EQ(snapshot.size(), 1U);
+  on_another_thread([&] {
+    snapshot.run([&] {
+      EXPECT_EQ(number.get(), 1);
+      EXPECT_EQ(of_thread.peek(), nullptr);
+    });
+  });
+}
+
+TEST(Snapshot, AnInnerScopeOpenedFromOneStartsWithItsValues) {
+  const RequestLocal<std::string> tenant{"tenant"};
+  Scope outer({.name = "outer"});
+  tenant.set("acme");
+  {
+    const Scope inner(Snapshot::capture(), ScopeName("inner"));
+    EXPECT_EQ(inner.name(), "inner");
+    EXPECT_EQ(tenant.get(), "acme");
+    tenant.set("inner's own");
+  }
+  EXPECT_EQ(tenant.get(), "acme");
+}
+
+TEST(Snapshot, APlainThreadRunsAWrappedFunctionAndInheritsNothingWithoutIt) {
+  const RequestLocal<int> number{"number"};
+  Scope scope;
+  number.set(1);
+  bool bare = false;
+  int wrapped = 0;
+  std::thread([&] { bare = Scope::current() == nullptr && number.find() == nullptr; }).join();
+  std::thread(Snapshot::capture().wrap([&] { wrapped = number.get(); })).join();
+  EXPECT_TRUE(bare);
+  EXPECT_EQ(wrapped, 1);
 }
 
 TEST(Snapshot, AConcurrentValueIsOneForAll) {

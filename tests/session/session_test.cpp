@@ -1,6 +1,7 @@
 // Where a session finds its transaction and its route.
 #include <thread>
 
+#include "carrel/scope/snapshot.h"
 #include "session/stub_session.h"
 
 namespace carrel::test {
@@ -89,6 +90,21 @@ TEST_F(StubSession, ATransactionOfOneThreadIsNobodyElses) {
       book_.set("consumer");
       EXPECT_FALSE(session_.in_transaction());
       session_.execute("there");
+    }).join();
+  });
+  EXPECT_EQ(sent(), (Diary{"1 begin", "1 here", "2 there", "1 commit"}));
+}
+
+TEST_F(StubSession, ABoundTransactionNeverFlowsWithASnapshot) {
+  session_.transaction([&] {
+    session_.execute("here");
+    const Snapshot snapshot = Snapshot::capture();
+    std::thread([&] {
+      snapshot.run([&] {
+        EXPECT_EQ(book_.get(), "consumer") << "the marker does";
+        EXPECT_FALSE(session_.in_transaction());
+        session_.execute("there");
+      });
     }).join();
   });
   EXPECT_EQ(sent(), (Diary{"1 begin", "1 here", "2 there", "1 commit"}));
