@@ -359,6 +359,7 @@ TEST_P(ConnectionContract, CancelEndsTheRunningStatementOnly) {
 TEST_P(ConnectionContract, NothingOfABorrowerOutlivesReset) {
   for (const auto& [statement, shows] : GetParam()->dirt) {
     execute(statement);
+    ASSERT_EQ(execute(shows).one().get<int>(0), 1) << statement << " left no trace";
     if (!connection_->reset()) {  // then a pool closes it and opens another
       connection_.reset();
       connection_ = connect();

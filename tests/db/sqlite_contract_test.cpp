@@ -29,7 +29,11 @@ const Backend kSqlite{
         "select count(*) from n",
     .dirt = {{"create temp table mine (id integer)",
               "select count(*) from sqlite_temp_master where name = 'mine'"},
+             {"create temp view mine as select 1",
+              "select count(*) from sqlite_temp_master where name = 'mine'"},
              {"pragma recursive_triggers = on", "pragma recursive_triggers"},
+             {"pragma foreign_keys = off", "select not foreign_keys from pragma_foreign_keys"},
+             {"pragma query_only = on", "pragma query_only"},
              {"attach ':memory:' as other",
               "select count(*) from pragma_database_list where name = 'other'"}},
 };

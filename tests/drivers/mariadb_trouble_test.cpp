@@ -234,5 +234,21 @@ TEST_F(MariadbTrouble, ResetRollsBackWhatIsOpenAndKeepsTheSettings) {
   EXPECT_EQ(run("select count(*) from item").one().get<int>(0), 0);
 }
 
+// A locked table leaves no trace in its own connection: another one must try.
+TEST_F(MariadbTrouble, ResetGivesLockedTablesBack) {
+  const auto other = driver_->connect({});
+  const auto taken = [&] {
+    return thrown_by([&] { other->execute("lock tables item write nowait"); });
+  };
+  for (const auto* sql : {"lock tables item write", "lock tables item read"}) {
+    run(sql);
+    EXPECT_EQ(taken(), "sql.lock_timeout, retryable") << sql;
+    EXPECT_TRUE(connection_->reset());
+    EXPECT_EQ(taken(), "nothing") << sql;
+    EXPECT_TRUE(other->reset());
+  }
+  EXPECT_EQ(failing("select count(*) from information_schema.tables"), "nothing");
+}
+
 }  // namespace
 }  // namespace carrel::test

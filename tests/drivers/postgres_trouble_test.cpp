@@ -209,6 +209,10 @@ INSTANTIATE_TEST_SUITE_P(
         Dirt{"AdvisoryLock", "select pg_advisory_lock(42)",
              "select 1 from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"},
         Dirt{"Listen", "listen news", "select 1 from pg_listening_channels()"},
+        Dirt{"SequenceValue",
+             "do $$ begin create sequence if not exists pg_temp.leftover; "
+             "perform nextval('pg_temp.leftover'); end $$",
+             "select 1 from pg_class where relname = 'leftover'"},
         Dirt{"Cursor", "declare leftover cursor with hold for select 1",
              "select 1 from pg_cursors where name = 'leftover'"}),
     [](const auto& dirt) { return dirt.param.name; });
@@ -252,6 +256,45 @@ TEST_F(PostgresTrouble, APreparedStatementThatVanishedIsMadeAnew) {
   run("select 1");
   run("do $$ begin execute 'deallocate all'; end $$");
   EXPECT_EQ(run("select 1").one().get<int>(0), 1);
+}
+
+TEST_F(PostgresTrouble, AStatementPreparedByHandIsGoneAfterReset) {
+  run("prepare leftover as select 1");
+  if (!connection_->reset()) connection_ = open_postgres();  // as a pool does
+  EXPECT_TRUE(run("select 1 from pg_prepared_statements where name = 'leftover'").empty());
+}
+
+// Nothing of the contract leaves a COPY or a pipeline behind. What comes close: a COPY as a
+// statement, a load that is refused in the middle, a batch that is.
+TEST_F(PostgresTrouble, ACopyIsNeverLeftOpen) {
+  for (const auto* sql : {"copy item from stdin", "copy item to stdout"}) {
+    EXPECT_EQ(failing(sql), "sql.unsupported") << sql;
+    if (!connection_->reset()) connection_ = open_postgres();
+    EXPECT_EQ(run("select 7").one().get<int>(0), 7) << sql;
+  }
+  const array columns = {std::string_view("id")};
+  const array values = {Value(1), Value(1)};
+  EXPECT_EQ(thrown_by([&] {
+              connection_->load({.table = "item", .columns = columns, .values = values});
+            }),
+            "sql.unique_violation");
+  EXPECT_TRUE(connection_->reset());
+  EXPECT_EQ(run("select 7").one().get<int>(0), 7);
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_F(PostgresTrouble, APipelineIsNeverLeftOpen) {
+  const array items = {BatchItem{.statement = "insert into item values (1)", .parameters = {}},
+                       BatchItem{.statement = "insert into item values (1)", .parameters = {}},
+                       BatchItem{.statement = "insert into item values (2)", .parameters = {}}};
+  connection_->begin({});
+  EXPECT_EQ(thrown_by([&] { static_cast<void>(connection_->batch(items)); }),
+            "sql.unique_violation");
+  EXPECT_TRUE(connection_->reset());
+  const array columns = {std::string_view("id")};
+  const array values = {Value(3)};  // COPY: no pipeline allows it
+  connection_->load({.table = "item", .columns = columns, .values = values});
+  EXPECT_EQ(count(), 1);
 }
 
 }  // namespace

@@ -91,7 +91,7 @@ Variant* PostgresConnection::ready_alone(const BatchItem& item) {
   if (begin_ != nullptr || !discarded_.empty() || options_->statements_max == 0) return nullptr;
   if (resolves() && writes_ && number_.empty() && in_transaction()) return nullptr;
   auto* known = known_.find(item.statement);
-  if (known == nullptr || known->text.drops_prepared) return nullptr;
+  if (known == nullptr || known->text.drops_prepared || known->text.prepares) return nullptr;
   auto* variant = known->on_server_for(item.parameters);
   if (variant == nullptr) return nullptr;
   // All else was found to be allowed when it was prepared, for as many parameters.
@@ -208,6 +208,8 @@ void PostgresConnection::do_savepoint_command(std::string_view sql) {
 
 bool PostgresConnection::reset() noexcept {
   begin_ = nullptr;
+  // To deallocate what was prepared by hand is to find it first: rare enough for a new connection.
+  broken_ |= prepared_by_hand_;
   if (broken()) return false;
   const bool open = in_transaction();
   if (!open && !dirty_) return true;

@@ -327,6 +327,7 @@ class Reader {
     text_.commits_implicitly =
         among(kCommitting, first) && !(temporary_ && (first == "create" || first == "drop"));
     text_.drops_prepared = first == "deallocate" || first == "discard";
+    text_.prepares = first == "prepare";
     return std::move(text_);
   }
 
