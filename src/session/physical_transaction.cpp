@@ -167,23 +167,18 @@ void PhysicalTransaction::prepare(std::string_view name) {
   lease_->prepare(name);
 }
 
-// On the connection that prepared, or on another one where that is gone.
-bool PhysicalTransaction::finish(std::string_view name, Prepared end,
-                                 Clock::Steady until) noexcept {
-  for (int tries = 0; tries < 2; ++tries) {
-    try {
-      if (!lease_ || lease_->broken()) {
-        lease_.release();
-        lease_ = destination_->route.pool->borrow({.deadline = until});
-      }
-      lease_->set_deadline(until);
-      lease_->finish_prepared(name, end);
-      return true;
-    } catch (const std::exception&) {
-      // Said by what is returned: the database keeps it prepared, and recover() finds it.
+// On the connection that prepared, or on another one where that is gone. Where it cannot be done in
+// time, the database keeps it prepared, and recover() finds it.
+bool PhysicalTransaction::finish(std::string_view name, Prepared end, Clock::Steady until,
+                                 const Pause& pause) noexcept {
+  return persist(pause, until, [&] {
+    if (!lease_ || lease_->broken()) {
+      lease_.release();
+      lease_ = destination_->route.pool->borrow({.deadline = until});
     }
-  }
-  return false;
+    lease_->set_deadline(until);
+    lease_->finish_prepared(name, end);
+  });
 }
 
 void PhysicalTransaction::roll_back() noexcept {

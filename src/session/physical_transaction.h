@@ -10,6 +10,7 @@
 
 #include "carrel/db/pool.h"
 #include "session/hooks.h"
+#include "session/persist.h"
 #include "session/router.h"
 
 namespace carrel::session {
@@ -39,7 +40,8 @@ class PhysicalTransaction {
   void record(std::string_view sql, std::span<const Value> parameters);  // on this destination
   void prepare(std::string_view name);
   // Returns whether the database has done it. Where there was nothing of the name, it has.
-  bool finish(std::string_view name, Prepared end, Clock::Steady until) noexcept;
+  bool finish(std::string_view name, Prepared end, Clock::Steady until,
+              const Pause& pause) noexcept;
   // What has been found out about a commit() or prepare() in doubt.
   void settle(Outcome outcome) noexcept { outcome_ = outcome; }
 

@@ -277,6 +277,14 @@ std::chrono::nanoseconds Session::Core::pause_before(const Retry& retry, int att
       static_cast<std::int64_t>(static_cast<double>(longest.count()) * share));
 }
 
+session::Pause Session::Core::pause_within() {
+  return [this](int number, Clock::Steady until) {
+    const auto left = until - Clock::Steady::clock::now();
+    if (left.count() > 0)
+      options_.pause(std::min<std::chrono::nanoseconds>(pause_before({}, number), left));
+  };
+}
+
 PhysicalTransaction& Session::Core::require_transaction() {
   if (auto* current = bound_.get().current) return *current;
   throw Error("no_transaction", "this call needs the caller's transaction, and there is none");

@@ -94,6 +94,7 @@ class Session::Core {
                        std::span<const Value> parameters);
   [[nodiscard]] Clock::Steady deadline_of(const TransactionOptions& options) const;
   [[nodiscard]] std::chrono::nanoseconds pause_before(const Retry& retry, int attempt) noexcept;
+  [[nodiscard]] session::Pause pause_within();
 
   const SessionOptions options_;
   session::Router router_;

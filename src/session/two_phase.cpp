@@ -4,6 +4,7 @@
 #include <array>
 #include <exception>
 #include <random>
+#include <set>
 #include <utility>
 
 #include "carrel/base/error.h"
@@ -41,7 +42,10 @@ void require_sound(const TwoPhase& how, std::span<const Destination> destination
                                          "1 to 60 letters, digits or '._-'");
   };
   require(how.name);
-  require(how.log_table);  // becomes part of SQL
+  require(how.log_table);
+  if (how.log_table.find('-') != std::string::npos) {  // becomes part of SQL
+    throw Error("invalid_two_phase", "'" + how.log_table + "' is no name of a table");
+  }
   for (const auto& destination : destinations) require(destination.route.name);
 }
 
@@ -56,26 +60,23 @@ std::optional<TogetherName> TogetherName::of_prepared(const TwoPhase& how,
 }
 
 std::optional<Prepared> decision_of(const TwoPhase& how, Pool& decider, std::string_view name,
-                                    Clock::Steady until) noexcept {
-  // A connection that died along with the decider's says nothing; the pool has others.
-  for (int tries = 0; tries < 3; ++tries) {
-    try {
-      auto lease = decider.borrow({.deadline = until});
-      lease->set_deadline(until);
-      // Read committed: in a snapshot the row of a decider that was waited for could not be told.
-      lease->begin({.isolation = Isolation::read_committed});
-      const std::array parameters = {Value(name)};
-      const auto inserted = lease->execute(
-          "insert into " + how.log_table + " (name) values ($1) on conflict do nothing",
-          parameters);
-      lease->set_deadline(kNoDeadline);
-      lease->rollback();
-      return inserted.affected_rows() == 0 ? Prepared::commit : Prepared::roll_back;
-    } catch (const std::exception&) {
-      // Nobody knows, then, which is what is returned.
-    }
-  }
-  return std::nullopt;
+                                    Clock::Steady until, const Pause& pause) noexcept {
+  std::optional<Prepared> decision;
+  static_cast<void>(persist(pause, until, [&] {
+    auto lease = decider.borrow({.deadline = until});
+    lease->set_deadline(until);
+    // Read committed: in a snapshot the row of a decider that was waited for could not be told.
+    lease->begin({.isolation = Isolation::read_committed});
+    const std::array parameters = {Value(name)};
+    // "(name)": fails where the table lacks its key, and would take every name for a new one.
+    const auto inserted = lease->execute(
+        "insert into " + how.log_table + " (name) values ($1) on conflict (name) do nothing",
+        parameters);
+    lease->set_deadline(kNoDeadline);
+    lease->rollback();
+    decision = inserted.affected_rows() == 0 ? Prepared::commit : Prepared::roll_back;
+  }));
+  return decision;
 }
 
 Clock::Steady CommitTogether::settled_by() const {
@@ -88,31 +89,54 @@ Together CommitTogether::commit() {
     if (decider_ != nullptr) prepared_.push_back(decider_);
     decider_ = &branch;
   }
-  if (decider_ == nullptr) return Together::committed;  // nobody has said anything
+  bool finished = true;
   if (prepared_.empty()) {
-    decider_->commit();
-    return Together::committed;
+    if (decider_ != nullptr) decider_->commit();
+  } else {
+    step(TwoPhaseStep::worked);
+    prepare_all();
+    decide();
+    step(TwoPhaseStep::decided);
+    finished = finish_all(Prepared::commit);
+    step(TwoPhaseStep::finished);
   }
-  step(TwoPhaseStep::worked);
-  prepare_all();
-  decide();
-  step(TwoPhaseStep::decided);
-  const bool finished = finish_all(Prepared::commit);
-  step(TwoPhaseStep::finished);
+  settle_unused(Outcome::committed);
   return finished ? Together::committed : Together::unfinished;
+}
+
+// Branches without a statement have hooks all the same.
+void CommitTogether::settle_unused(Outcome outcome) noexcept {
+  for (auto& branch : branches_) {
+    if (branch.destination() == nullptr) branch.settle(outcome);
+  }
 }
 
 void CommitTogether::prepare_all() {
   const auto others = std::exchange(prepared_, {});
   name_ = how_.name + "/" + decider_->destination()->route.name + "/" + random_name();
-  const std::array parameters = {Value(std::string_view(name_))};
-  decider_->record("insert into " + how_.log_table + " (name) values ($1)", parameters);
+  record_decision(others);
   step(TwoPhaseStep::logged);
   for (auto* branch : others) {
     prepared_.push_back(branch);  // before it is: an answer may be lost
     branch->prepare(part(prepared_.size()));
     step(TwoPhaseStep::prepared);
   }
+}
+
+// And has the decider's COMMIT flushed, whatever was set: the others' are, and a decision that a
+// crash could take back would be none.
+void CommitTogether::record_decision(std::span<PhysicalTransaction* const> others) {
+  std::set<std::string> routes;
+  for (const auto* other : others) routes.insert(other->destination()->route.name);
+  std::string behind;  // the name itself, then one for each route
+  for (const auto& route : routes) behind += " /" + route;
+  const std::array parameters = {Value(std::string_view(name_)), Value(std::string_view(behind))};
+  decider_->record(
+      "insert into " + how_.log_table +
+          " (name) select $1::text || part from regexp_split_to_table($2::text, ' ') as part "
+          "where set_config('synchronous_commit', "
+          "replace(current_setting('synchronous_commit'), 'off', 'on'), 'true') <> ''",
+      parameters);
 }
 
 void CommitTogether::decide() {
@@ -125,7 +149,7 @@ void CommitTogether::decide() {
     if (error.code() != "sql.connection_lost" && error.code() != "sql.deadline") throw;
     decider_->release();  // whoever asks may need its place in the pool
     const auto decision =
-        decision_of(how_, *decider_->destination()->route.pool, name_, settled_by());
+        decision_of(how_, *decider_->destination()->route.pool, name_, settled_by(), pause_);
     if (!decision) throw;
     undecided_ = false;
     if (*decision == Prepared::commit) return decider_->settle(Outcome::committed);
@@ -141,7 +165,7 @@ bool CommitTogether::finish_all(Prepared end) noexcept {
   const auto until = settled_by();
   bool all = true;
   for (std::size_t i = 0; i < prepared_.size(); ++i) {
-    all &= prepared_[i]->finish(part(i + 1), end, until);
+    all &= prepared_[i]->finish(part(i + 1), end, until, pause_);
     prepared_[i]->settle(end == Prepared::commit ? Outcome::committed : Outcome::rolled_back);
   }
   return all;
@@ -150,7 +174,7 @@ bool CommitTogether::finish_all(Prepared end) noexcept {
 void CommitTogether::roll_back() noexcept {
   if (undecided_) {
     for (auto* branch : prepared_) branch->settle(Outcome::in_doubt);
-    return;
+    return settle_unused(Outcome::in_doubt);
   }
   for (auto& branch : branches_) branch.roll_back();
   static_cast<void>(finish_all(Prepared::roll_back));  // else presumed: recover() does
@@ -179,7 +203,7 @@ Together Session::Core::attempt_together(Bound& bound, const TransactionOptions&
                                          std::span<const std::function<void()>> branches) {
   using Doom = PhysicalTransaction::Doom;
   std::deque<PhysicalTransaction> open;
-  session::CommitTogether end(*options_.two_phase, open);
+  session::CommitTogether end(*options_.two_phase, open, pause_within());
   const auto complete_all = [&] {
     for (auto& branch : open) branch.release();
     for (auto& branch : open) complete(bound, branch);

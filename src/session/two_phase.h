@@ -5,6 +5,9 @@
 // a prepared transaction can tell its fate for certain by inserting the same row: the insert waits
 // for a decider that is still at it; finds the row, and all is committed; or finds none, and then
 // the decider has rolled back and none will ever come, since names are never used twice.
+//
+// Beside it, "name/route" for each of the others' routes: a decision may be forgotten by who can
+// see all of these databases, and by nobody else.
 #pragma once
 
 #include <deque>
@@ -12,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "carrel/base/clock.h"
@@ -33,14 +37,14 @@ struct TogetherName {
 
 // Asks the decider's log. Nothing where it could not be asked until then.
 [[nodiscard]] std::optional<Prepared> decision_of(const TwoPhase& how, Pool& decider,
-                                                  std::string_view name,
-                                                  Clock::Steady until) noexcept;
+                                                  std::string_view name, Clock::Steady until,
+                                                  const Pause& pause) noexcept;
 
 // The end of the branches, which have done their work.
 class CommitTogether {
  public:
-  CommitTogether(const TwoPhase& how, std::deque<PhysicalTransaction>& branches) noexcept
-      : how_(how), branches_(branches) {}
+  CommitTogether(const TwoPhase& how, std::deque<PhysicalTransaction>& branches, Pause pause)
+      : how_(how), branches_(branches), pause_(std::move(pause)) {}
 
   // Throws: rolled back, once roll_back() has been called; in doubt where in_doubt() says so.
   Together commit();
@@ -49,16 +53,20 @@ class CommitTogether {
 
  private:
   void prepare_all();
+  void record_decision(std::span<PhysicalTransaction* const> others);
   void decide();
   bool finish_all(Prepared end) noexcept;
+  void settle_unused(Outcome outcome) noexcept;
   [[nodiscard]] std::string part(std::size_t i) const { return name_ + "/" + std::to_string(i); }
   [[nodiscard]] Clock::Steady settled_by() const;
-  void step(TwoPhaseStep step) const {
+  // noexcept: what was decided must not be rolled back since somebody could not write a log.
+  void step(TwoPhaseStep step) const noexcept {
     if (how_.on_step) how_.on_step(step);
   }
 
   const TwoPhase& how_;
   std::deque<PhysicalTransaction>& branches_;
+  const Pause pause_;
   std::vector<PhysicalTransaction*> prepared_;  // or may be
   PhysicalTransaction* decider_ = nullptr;
   std::string name_;

@@ -1,6 +1,7 @@
 #include "carrel/drivers/sqlite.h"
 #include "db/connection_contract.h"
 #include "db/temporary_folder.h"
+#include "drivers/errors.h"
 
 namespace carrel::test {
 namespace {
@@ -40,6 +41,18 @@ const Backend kSqlite{
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, ConnectionContract, testing::Values(&kSqlite),
                          [](const auto&) { return std::string("Sqlite"); });
+
+TEST(SqliteTwoPhase, IsUnsupportedAndTheTransactionIsStillThere) {
+  SqliteDatabase database;
+  const auto connection = database.driver().connect({});
+  EXPECT_EQ(
+      thrown_by([&] { static_cast<void>(connection->finish_prepared("x", Prepared::commit)); }),
+      "sql.unsupported");
+  connection->begin({});
+  connection->execute("create table t (id integer)");
+  EXPECT_EQ(thrown_by([&] { connection->prepare("x"); }), "sql.unsupported");
+  EXPECT_TRUE(connection->in_transaction());
+}
 
 }  // namespace
 }  // namespace carrel::test

@@ -316,5 +316,17 @@ TEST_F(Mariadb, ARefusedLoadLeavesTheConnectionUsable) {
   EXPECT_EQ(count(), 0);
 }
 
+TEST_F(Mariadb, HasNoTwoPhaseCommitOfOursAndSaysSo) {
+  EXPECT_EQ(
+      thrown_by([&] { static_cast<void>(connection_->finish_prepared("x", Prepared::commit)); }),
+      "sql.unsupported");
+  connection_->begin({});
+  run("insert into item (id) values (1)");
+  EXPECT_EQ(thrown_by([&] { connection_->prepare("x"); }), "sql.unsupported");
+  EXPECT_TRUE(connection_->in_transaction());
+  connection_->rollback();
+  EXPECT_EQ(count(), 0);
+}
+
 }  // namespace
 }  // namespace carrel::test

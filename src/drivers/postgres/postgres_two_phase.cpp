@@ -19,6 +19,12 @@ void PostgresConnection::do_prepare(std::string_view name) {
   number_.clear();
   const std::string sql = "prepare transaction '" + std::string(name) + "'";
   const auto outcome = noted(pipeline_.command(sql.c_str(), by_deadline(OnDeadline::leave)));
+  if (outcome.ending == Ending::complete && sqlstate_of(outcome.failure.get()) == "55000") {
+    throw SqlError("sql.unsupported", {.message = "this server keeps no prepared transactions: "
+                                                  "its max_prepared_transactions is 0",
+                                       .sqlstate = "55000",
+                                       .statement = "prepare transaction"});
+  }
   Plan made;
   made.commit = 0;
   require_success(made, outcome);
