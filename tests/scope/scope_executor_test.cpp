@@ -166,7 +166,7 @@ TEST(ScopeExecutor, BranchesWithDerivedScopesRunAtTheSameTime) {
   const RequestLocal<std::string> tenant{"tenant"};
   asio::thread_pool pool(4);
   const auto branch = [&](std::string own) -> awaitable<std::string> {
-    const std::string inherited = tenant.get();
+    std::string inherited = tenant.get();
     tenant.set(own);
     for (int i = 0; i < 50; ++i) {
       co_await hop();
