@@ -66,8 +66,13 @@ function(carrel_test name)
   if(label_count GREATER 1)
     message(FATAL_ERROR "carrel_test(${name}): one label at most")
   endif()
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
-                       PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
-                                  FIXTURES_REQUIRED "${arg_FIXTURES}"
-                                  RESOURCE_LOCK "${arg_RESOURCE_LOCK}")
+  # gtest_discover_tests drops empty values, and would take the next property's name for one.
+  set(properties TIMEOUT ${arg_TIMEOUT})
+  foreach(property IN ITEMS LABELS:${arg_LABELS} FIXTURES_REQUIRED:${arg_FIXTURES}
+                            RESOURCE_LOCK:${arg_RESOURCE_LOCK})
+    if(property MATCHES "^([A-Z_]+):(.+)$")
+      list(APPEND properties ${CMAKE_MATCH_1} ${CMAKE_MATCH_2})
+    endif()
+  endforeach()
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES ${properties})
 endfunction()
