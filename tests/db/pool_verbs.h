@@ -5,6 +5,7 @@
 #include <string>
 #include <thread>
 
+#include "base/code_of.h"
 #include "carrel/db/pool.h"
 #include "db/stub_driver.h"
 
@@ -24,17 +25,6 @@ inline void break_connection(const Pool::Lease& lease) {
 
 inline void wait_until_waiting(const Pool& pool, std::size_t count) {
   while (pool.stats().waiting != count) std::this_thread::yield();
-}
-
-// The code of the Error that `f` throws; empty if it throws none.
-template <class F>
-std::string code_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return std::string(error.code());
-  }
-  return {};
 }
 
 inline PoolOptions options(std::size_t size) {

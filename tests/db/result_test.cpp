@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/code_of.h"
 #include "carrel/base/error.h"
 
 namespace carrel {
@@ -17,16 +18,6 @@ Result accounts() {
   rows.add_null();
   rows.add_integer(2);
   return rows.finish(0);
-}
-
-template <class F>
-std::string code_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return std::string(error.code());
-  }
-  return {};
 }
 
 TEST(Result, GivesCellsByNumberAndByName) {

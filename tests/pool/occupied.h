@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "base/code_of.h"
 #include "carrel/base/error.h"
 #include "carrel/pool/worker_pool.h"
 
@@ -41,15 +42,5 @@ class Occupied {
   bool gone_ = false;
   Pending<void> end_;
 };
-
-template <class F>
-std::string code_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return std::string(error.code());
-  }
-  return "nothing thrown";
-}
 
 }  // namespace carrel

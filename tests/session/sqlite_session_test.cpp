@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "base/code_of.h"
 #include "carrel/drivers/sqlite.h"
 #include "carrel/scope/request_local.h"
 #include "carrel/scope/scope.h"
@@ -13,16 +14,6 @@ namespace carrel {
 namespace {
 
 using namespace std::chrono_literals;
-
-template <class F>
-std::string code_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return std::string(error.code());
-  }
-  return {};
-}
 
 class TwoBooks : public testing::Test {
  protected:

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/code_of.h"
 #include "carrel/db/pool.h"
 #include "carrel/scope/request_local.h"
 #include "carrel/scope/scope.h"
@@ -14,16 +15,6 @@
 #include "db/stub_driver.h"
 
 namespace carrel::test {
-
-template <class F>
-std::string code_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return std::string(error.code());
-  }
-  return {};
-}
 
 // Two routes, "consumer" and "merchant", chosen by the request-local `book`.
 class StubSession : public testing::Test {

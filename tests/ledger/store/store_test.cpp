@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "base/code_of.h"
 #include "ledger/open_books.h"
 
 namespace carrel::ledger {
@@ -11,17 +12,6 @@ namespace {
 
 using namespace testing;
 using namespace std::chrono_literals;
-
-// The code of the carrel::Error that f throws; "" if it throws none.
-template <class F>
-std::string code_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return std::string(error.code());
-  }
-  return "";
-}
 
 TEST(Store, StartsBothBooksWithAChartAndAHouse) {
   OpenBooks books;
