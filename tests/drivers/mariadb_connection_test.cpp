@@ -6,6 +6,7 @@
 
 #include "drivers/errors.h"
 #include "drivers/mariadb_server.h"
+#include "drivers/servers.h"
 
 namespace carrel::test {
 namespace {
@@ -326,6 +327,12 @@ TEST_F(Mariadb, HasNoTwoPhaseCommitOfOursAndSaysSo) {
   EXPECT_TRUE(connection_->in_transaction());
   connection_->rollback();
   EXPECT_EQ(count(), 0);
+}
+
+// A server that starts removes the temporary tables that it finds in its folder: where servers
+// share one, those of a server that lives, and what that one runs fails.
+TEST_F(Mariadb, TheTestServerHasTheFolderOfItsTemporaryTablesForItself) {
+  EXPECT_EQ(run("select @@tmpdir").one().get<std::string>(0), server_setting("MARIADB_DIR"));
 }
 
 }  // namespace
