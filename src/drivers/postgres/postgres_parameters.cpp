@@ -24,8 +24,6 @@ std::uint64_t micros_of(Timestamp at) noexcept {
   return static_cast<std::uint64_t>(at.time_since_epoch().count() - kEpochMicros);
 }
 
-}  // namespace
-
 Oid oid_of(ValueKind kind) noexcept {
   switch (kind) {
     case ValueKind::integer:
@@ -45,6 +43,8 @@ Oid oid_of(ValueKind kind) noexcept {
   return kInferred;
 }
 
+}  // namespace
+
 void Parameters::require_fits(const Value& value) {
   // The very least number means -infinity.
   if (value.kind() == ValueKind::timestamp &&
@@ -53,74 +53,74 @@ void Parameters::require_fits(const Value& value) {
                    {.message = "a timestamp is before PostgreSQL's time"});
 }
 
-const char* Parameters::put_number(std::size_t place, std::uint64_t value) noexcept {
-  const std::uint64_t swapped = htobe64(value);
-  auto& bytes = fixed_[place].bytes;
-  std::memcpy(bytes.data(), &swapped, sizeof swapped);
-  return bytes.data();
+void Parameters::grow(std::size_t count) {
+  types_.resize(count);
+  pointers_.resize(count);
+  lengths_.resize(count);
+  formats_.resize(count);
+  fixed_.resize(count);
 }
 
-// With the end that libpq looks for. The room was made before, so that nothing moves.
-const char* Parameters::put_text(std::string_view text) {
-  const auto offset = texts_.size();
-  texts_.append(text).push_back('\0');
-  return texts_.data() + offset;
-}
-
-void Parameters::make_room(std::span<const Value> values) {
-  if (values.size() > pointers_.size()) {
-    types_.resize(values.size());
-    pointers_.resize(values.size());
-    lengths_.resize(values.size());
-    formats_.resize(values.size());
-    fixed_.resize(values.size());
-  }
-  std::size_t text_bytes = 0;
-  for (const auto& value : values) {
-    if (value.kind() == ValueKind::text) text_bytes += value.text().size() + 1;
-  }
+// With the end that libpq looks for. The room is made first, so that nothing moves.
+void Parameters::put_texts(std::span<const Value> values, std::size_t bytes) {
   texts_.clear();
-  texts_.reserve(text_bytes);
+  texts_.reserve(bytes);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i].kind() != ValueKind::text) continue;
+    pointers_[i] = texts_.data() + texts_.size();
+    texts_.append(values[i].text()).push_back('\0');
+  }
 }
 
 void Parameters::encode(std::span<const Value> values) {
-  make_room(values);
+  if (values.size() > pointers_.size()) grow(values.size());
   count_ = static_cast<int>(values.size());
+  // Looked up once: for all that the compiler knows, each write below could move the vectors.
+  auto* const types = types_.data();
+  auto* const pointers = pointers_.data();
+  auto* const lengths = lengths_.data();
+  auto* const formats = formats_.data();
+  auto* const fixed = fixed_.data();
+  const auto put_fixed = [&](std::size_t place, const auto& bytes) {
+    static_assert(sizeof bytes <= sizeof(Fixed));
+    std::memcpy(fixed[place].bytes.data(), &bytes, sizeof bytes);
+    pointers[place] = fixed[place].bytes.data();
+    lengths[place] = sizeof bytes;
+  };
+  std::size_t text_bytes = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const auto& value = values[i];
-    types_[i] = oid_of(value.kind());
-    lengths_[i] = sizeof(std::uint64_t);
-    formats_[i] = kBinaryFormat;
+    types[i] = oid_of(value.kind());
+    formats[i] = value.kind() == ValueKind::text ? kTextFormat : kBinaryFormat;
     switch (value.kind()) {
       case ValueKind::null:
-        pointers_[i] = nullptr;
+        pointers[i] = nullptr;
         break;
       case ValueKind::integer:
-        pointers_[i] = put_number(i, static_cast<std::uint64_t>(value.integer()));
+        put_fixed(i, htobe64(static_cast<std::uint64_t>(value.integer())));
         break;
       case ValueKind::real:
-        pointers_[i] = put_number(i, std::bit_cast<std::uint64_t>(value.real()));
+        put_fixed(i, htobe64(std::bit_cast<std::uint64_t>(value.real())));
         break;
       case ValueKind::timestamp:
-        pointers_[i] = put_number(i, micros_of(value.timestamp()));
+        require_fits(value);
+        put_fixed(i, htobe64(micros_of(value.timestamp())));
         break;
       case ValueKind::text:
-        pointers_[i] = put_text(value.text());
-        formats_[i] = kTextFormat;
+        text_bytes += value.text().size() + 1;
         break;
       case ValueKind::bytes:
         // Null would mean that there are none at all.
-        pointers_[i] =
+        pointers[i] =
             value.bytes().empty() ? "" : reinterpret_cast<const char*>(value.bytes().data());
-        lengths_[i] = static_cast<int>(value.bytes().size());
+        lengths[i] = static_cast<int>(value.bytes().size());
         break;
       case ValueKind::uuid:
-        std::memcpy(fixed_[i].bytes.data(), value.uuid().bytes.data(), sizeof(Fixed));
-        pointers_[i] = fixed_[i].bytes.data();
-        lengths_[i] = sizeof(Fixed);
+        put_fixed(i, value.uuid().bytes);
         break;
     }
   }
+  if (text_bytes != 0) put_texts(values, text_bytes);
 }
 
 }  // namespace carrel::postgres

@@ -19,14 +19,13 @@
 
 namespace carrel::postgres {
 
-[[nodiscard]] Oid oid_of(ValueKind kind) noexcept;
-
 class Parameters {
  public:
   // Throws "sql.value_out_of_range" for a time that PostgreSQL cannot hold.
   static void require_fits(const Value& value);
 
-  // What it gives stays good until the next encode(), and as long as the values' own bytes.
+  // What it gives stays good until the next encode(), and as long as the values' own bytes. Throws
+  // as require_fits().
   void encode(std::span<const Value> values);
 
   [[nodiscard]] int count() const noexcept { return count_; }
@@ -40,10 +39,8 @@ class Parameters {
   struct Fixed {
     std::array<char, 16> bytes;
   };
-  [[nodiscard]] const char* put_number(std::size_t place, std::uint64_t value) noexcept;
-  [[nodiscard]] const char* put_text(std::string_view text);
-
-  void make_room(std::span<const Value> values);
+  void grow(std::size_t count);
+  void put_texts(std::span<const Value> values, std::size_t bytes);
 
   int count_ = 0;
   // All of one length, which only grows: statements of two and of five parameters take turns.
