@@ -102,6 +102,16 @@ void add_cell(Result::Builder& row, const PGresult* result, Oid type, int column
   row.add_text(text);
 }
 
+// By the tag of the command, "UPDATE 3" or "INSERT 0 3". PQcmdTuples would count the rows of a
+// SELECT as well.
+std::int64_t rows_changed(std::string_view tag) noexcept {
+  std::int64_t count = 0;
+  if (tag.starts_with("INSERT") || tag.starts_with("UPDATE") || tag.starts_with("DELETE") ||
+      tag.starts_with("MERGE"))
+    static_cast<void>(parse(tag.substr(tag.rfind(' ') + 1), count));
+  return count;
+}
+
 }  // namespace
 
 std::shared_ptr<const Result::Columns> columns_of(const PGresult* result) {
@@ -127,14 +137,7 @@ Result rows_of(const PGresult* result, std::shared_ptr<const Result::Columns> co
                {PQgetvalue(result, at, column), size});
     }
   }
-  // PQcmdTuples also counts the rows of a SELECT; only changes are asked for.
-  const std::string_view tag = PQcmdStatus(const_cast<PGresult*>(result));
-  const std::string_view count = PQcmdTuples(const_cast<PGresult*>(result));
-  std::int64_t affected = 0;
-  if (tag.starts_with("INSERT") || tag.starts_with("UPDATE") || tag.starts_with("DELETE") ||
-      tag.starts_with("MERGE"))
-    static_cast<void>(parse(count, affected));
-  return row.finish(affected);
+  return row.finish(rows_changed(PQcmdStatus(const_cast<PGresult*>(result))));
 }
 
 }  // namespace carrel::postgres
