@@ -36,7 +36,7 @@ void PhysicalTransaction::begin_on(const Destination& to) {
 
 // BEGIN may ride along with the first of them, and fail.
 void PhysicalTransaction::make_savepoints() {
-  while (savepoints_made_ + 1 < levels_.size()) {
+  while (savepoints_made_ < savepoints_.size()) {
     try {
       lease_->savepoint(static_cast<int>(savepoints_made_ + 1));
     } catch (const SqlError&) {
@@ -59,7 +59,7 @@ void PhysicalTransaction::keep_to(std::uint64_t key) {
 
 // Everything that a statement needs before it can be sent.
 Connection& PhysicalTransaction::ready(const Destination& to, std::string_view statement) {
-  if (levels_.back().doom != Doom::none) {
+  if (doom() != Doom::none) {
     throw Error("rollback_only", "the transaction will roll back and takes no statement any more");
   }
   if (lost_ || committed()) {
@@ -189,21 +189,21 @@ void PhysicalTransaction::roll_back() noexcept {
 }
 
 void PhysicalTransaction::enter_savepoint() {
-  levels_.push_back({.doom = levels_.back().doom, .hooks_from = hooks_.mark()});
+  savepoints_.push_back({.doom = doom(), .hooks_from = hooks_.mark()});
 }
 
 void PhysicalTransaction::leave_savepoint() {
-  const auto depth = levels_.size() - 1;
-  levels_.pop_back();
+  const auto depth = savepoints_.size();
+  savepoints_.pop_back();
   if (savepoints_made_ != depth) return;
   savepoints_made_ = depth - 1;
   if (!lost_) lease_->release(static_cast<int>(depth));
 }
 
 void PhysicalTransaction::roll_back_to_savepoint() noexcept {
-  const auto depth = levels_.size() - 1;
-  hooks_.roll_back_since(levels_.back().hooks_from);
-  levels_.pop_back();
+  const auto depth = savepoints_.size();
+  hooks_.roll_back_since(savepoints_.back().hooks_from);
+  savepoints_.pop_back();
   if (savepoints_made_ != depth) return;
   savepoints_made_ = depth - 1;
   lease_->set_deadline(kNoDeadline);  // undoing must have its time
@@ -214,13 +214,14 @@ void PhysicalTransaction::roll_back_to_savepoint() noexcept {
   }
   lease_->set_deadline(deadline_);
   if (lost_) {
-    for (auto& level : levels_) level.doom = Doom::by_participant;
+    doom_ = Doom::by_participant;
+    for (auto& savepoint : savepoints_) savepoint.doom = Doom::by_participant;
   }
 }
 
 void PhysicalTransaction::doom(Doom why) noexcept {
-  auto& level = levels_.back();
-  if (level.doom != Doom::asked) level.doom = why;
+  auto& level = savepoints_.empty() ? doom_ : savepoints_.back().doom;
+  if (level != Doom::asked) level = why;
 }
 
 void PhysicalTransaction::set_deadline(Clock::Steady deadline) noexcept {

@@ -60,7 +60,9 @@ class PhysicalTransaction {
 
   // Why the current level (the innermost savepoint, else the transaction) will roll back.
   enum class Doom : std::uint8_t { none, asked, by_participant };
-  [[nodiscard]] Doom doom() const noexcept { return levels_.back().doom; }
+  [[nodiscard]] Doom doom() const noexcept {
+    return savepoints_.empty() ? doom_ : savepoints_.back().doom;
+  }
   void doom(Doom why) noexcept;
 
   // For the extent of a call that joined with a deadline of its own.
@@ -71,7 +73,7 @@ class PhysicalTransaction {
   [[nodiscard]] Hooks& hooks() noexcept { return hooks_; }
 
  private:
-  struct Level {
+  struct Savepoint {
     Doom doom = Doom::none;
     std::size_t hooks_from = 0;
   };
@@ -92,7 +94,8 @@ class PhysicalTransaction {
   Pool::Lease lease_;
   const Destination* destination_ = nullptr;  // set by the first statement
   std::uint64_t key_ = 0;                     // and this with it
-  std::vector<Level> levels_{1};              // the transaction, then its savepoints
+  Doom doom_ = Doom::none;
+  std::vector<Savepoint> savepoints_;  // which most have none of
   std::size_t savepoints_made_ = 0;
   bool lost_ = false;  // the database ended the transaction by itself
   Outcome outcome_ = Outcome::rolled_back;
