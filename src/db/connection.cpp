@@ -11,14 +11,17 @@ namespace carrel {
 namespace {
 
 // Texts that some database would refuse, or cut short, are refused by all.
+[[noreturn]] void throw_invalid_text(std::size_t parameter, std::string_view statement) {
+  throw SqlError("sql.invalid_text",
+                 {.message = "parameter $" + std::to_string(parameter) +
+                             " is no valid UTF-8 or holds a NUL; send it as bytes",
+                  .statement = statement});
+}
+
 void require_valid(std::span<const Value> parameters, std::string_view statement) {
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    if (parameters[i].kind() != ValueKind::text || db::is_valid_text(parameters[i].text()))
-      continue;
-    throw SqlError("sql.invalid_text",
-                   {.message = "parameter $" + std::to_string(i + 1) +
-                               " is no valid UTF-8 or holds a NUL; send it as bytes",
-                    .statement = statement});
+    if (parameters[i].kind() == ValueKind::text && !db::is_valid_text(parameters[i].text()))
+      throw_invalid_text(i + 1, statement);
   }
 }
 

@@ -43,14 +43,12 @@ void StatementStop::Ask::operator()() const noexcept {
   }
 }
 
-StatementStop::StatementStop(const std::stop_token& stop, Connection& connection) {
-  if (!stop.stop_possible()) return;
+void StatementStop::watch(const std::stop_token& stop, Connection& connection) {
   target_ = std::make_shared<Target>(connection);
   asked_.emplace(stop, Ask{target_});
 }
 
-StatementStop::~StatementStop() {
-  if (!target_) return;
+void StatementStop::end() noexcept {
   asked_.reset();
   {
     const std::scoped_lock lock(target_->mutex);

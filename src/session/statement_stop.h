@@ -16,10 +16,14 @@ namespace carrel::session {
 class StatementStop {
  public:
   // Does nothing for a token that can never ask.
-  StatementStop(const std::stop_token& stop, Connection& connection);
+  StatementStop(const std::stop_token& stop, Connection& connection) {
+    if (stop.stop_possible()) watch(stop, connection);
+  }
   StatementStop(const StatementStop&) = delete;
   StatementStop& operator=(const StatementStop&) = delete;
-  ~StatementStop();
+  ~StatementStop() {
+    if (target_) end();
+  }
 
  private:
   struct Target;
@@ -27,6 +31,9 @@ class StatementStop {
     std::shared_ptr<Target> target;
     void operator()() const noexcept;
   };
+
+  void watch(const std::stop_token& stop, Connection& connection);
+  void end() noexcept;
 
   std::shared_ptr<Target> target_;
   std::optional<std::stop_callback<Ask>> asked_;
