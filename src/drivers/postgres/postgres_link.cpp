@@ -175,12 +175,12 @@ Waited Link::flush(Clock::Steady deadline) noexcept {
   }
 }
 
-Waited Link::wait_for_result(Clock::Steady deadline) noexcept {
-  while (PQisBusy(get()) != 0) {
+Waited Link::wait_while_busy(Clock::Steady deadline) noexcept {
+  do {
     if (const auto ready = wait(POLLIN, deadline); ready.waited != Waited::ready)
       return ready.waited;
     if (!consume()) return Waited::lost;
-  }
+  } while (!has_result());
   return Waited::ready;
 }
 

@@ -30,7 +30,13 @@ class Link {
   // Everything queued is on its way to the server.
   [[nodiscard]] Waited flush(Clock::Steady deadline) noexcept;
   // The next result can be taken without waiting.
-  [[nodiscard]] Waited wait_for_result(Clock::Steady deadline) noexcept;
+  [[nodiscard]] bool has_result() const noexcept { return PQisBusy(get()) == 0; }
+  [[nodiscard]] Waited wait_for_result(Clock::Steady deadline) noexcept {
+    return has_result() ? Waited::ready : wait_while_busy(deadline);
+  }
+  // The same, where has_result() has just said no: else what was read already, while sending or by
+  // TLS, would be waited for in vain.
+  [[nodiscard]] Waited wait_while_busy(Clock::Steady deadline) noexcept;
   // COPY: room for more.
   [[nodiscard]] Waited wait_for_room(Clock::Steady deadline) noexcept;
 

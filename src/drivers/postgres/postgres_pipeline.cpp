@@ -129,9 +129,9 @@ void Pipeline::collect(Outcome& outcome, Patience& patience) {
 }
 
 // Lost: a broken socket that libpq has not noticed, and would make PQgetResult wait for.
-Waited Pipeline::wait_for_result(Patience& patience) {
+Waited Pipeline::wait_while_busy(Patience& patience) {
   const auto waited =
-      patience.until_over([this](Clock::Steady limit) { return link_.wait_for_result(limit); });
+      patience.until_over([this](Clock::Steady limit) { return link_.wait_while_busy(limit); });
   if (waited == Waited::lost && PQstatus(link_.get()) != CONNECTION_OK) return Waited::ready;
   return waited;
 }

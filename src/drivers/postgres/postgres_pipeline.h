@@ -106,7 +106,10 @@ class Pipeline {
   void collect(Outcome& outcome, Patience& patience);
   [[nodiscard]] bool take_answers(Outcome& outcome, std::size_t step, Patience& patience);
   void take_answers_alone(Outcome& outcome, Patience& patience);
-  [[nodiscard]] Waited wait_for_result(Patience& patience);
+  [[nodiscard]] Waited wait_for_result(Patience& patience) {
+    return link_.has_result() ? Waited::ready : wait_while_busy(patience);
+  }
+  [[nodiscard]] Waited wait_while_busy(Patience& patience);
   [[nodiscard]] bool take(Outcome& outcome, std::size_t step, ResultPtr result);
   void settle(Outcome& outcome, std::chrono::milliseconds grace);
   [[nodiscard]] bool drain(Clock::Steady limit);
