@@ -63,11 +63,6 @@ RunOptions PostgresConnection::for_upkeep() const noexcept {
   return {.deadline = upkeep_deadline(), .grace = options_->grace};
 }
 
-Outcome PostgresConnection::noted(Outcome outcome) noexcept {
-  if (!outcome.usable) broken_ = true;
-  return outcome;
-}
-
 void PostgresConnection::do_begin(const BeginOptions& options) {
   begin_ = &begin_for(options);
   writes_ = options.access == Access::read_write;
@@ -79,7 +74,17 @@ Result PostgresConnection::do_execute(const Statement& statement,
   require_usable(statement.text);
   const BatchItem item{.statement = statement, .parameters = parameters};
   if (auto* variant = ready_alone(item)) {
-    if (auto result = execute_alone(item, *variant)) return *std::move(result);
+    const bool autocommit = !in_transaction();
+    parameters_.encode(parameters);
+    const auto outcome =
+        pipeline_.execute(variant->name(), parameters_, by_deadline(OnDeadline::cancel));
+    broken_ |= !outcome.usable;
+    const auto* answer = outcome.answers[0].get();
+    if (answer != nullptr && outcome.ending == Ending::complete && !outcome.failure) [[likely]] {
+      if (!variant->columns) variant->columns = columns_of(answer);
+      return rows_of(answer, variant->columns);
+    }
+    require_repeatable(item, outcome, autocommit);
   }
   const auto ran = run({&item, 1}, Then::nothing);
   return result_of(ran, ran.plan.statements.front());
@@ -94,27 +99,19 @@ Variant* PostgresConnection::ready_alone(const BatchItem& item) {
   if (known == nullptr || known->text.drops_prepared || known->text.prepares) return nullptr;
   auto* variant = known->on_server_for(item.parameters);
   if (variant == nullptr) return nullptr;
-  // All else was found to be allowed when it was prepared, for as many parameters.
-  for (const auto& value : item.parameters) Parameters::require_fits(value);
+  // All else was found to be allowed when it was prepared, for as many parameters; encode() asks
+  // what is left, whether the values fit.
   dirty_ |= !known->text.leaves_session_as_is;
   return variant;
 }
 
-// Nothing: the statement must be prepared again, and nothing has been done.
-std::optional<Result> PostgresConnection::execute_alone(const BatchItem& item, Variant& variant) {
-  const bool autocommit = !in_transaction();
-  parameters_.encode(item.parameters);
-  const auto outcome =
-      noted(pipeline_.execute(variant.name(), parameters_, by_deadline(OnDeadline::cancel)));
-  const auto* answer = outcome.answers[0].get();
-  if (answer != nullptr && outcome.ending == Ending::complete && !outcome.failure) {
-    if (!variant.columns) variant.columns = columns_of(answer);
-    return rows_of(answer, variant.columns);
-  }
+// Throws what went wrong, unless the statement need only be prepared again.
+void PostgresConnection::require_repeatable(const BatchItem& item, const Outcome& outcome,
+                                            bool autocommit) {
   Plan plan;
   plan.autocommit = autocommit;
   look_up(plan, item);
-  if (prepare_again(plan, outcome)) return std::nullopt;
+  if (prepare_again(plan, outcome)) return;
   require_success(plan, outcome);
   throw SqlError("sql.other", {.message = "the server gave no answer",
                                .statement = plan.statements.front().sql});
@@ -134,8 +131,7 @@ std::vector<Result> PostgresConnection::do_batch_and_commit(std::span<const Batc
   return results_of(run(items, Then::commit));
 }
 
-void PostgresConnection::require_usable(std::string_view sql) const {
-  if (!broken()) return;
+void PostgresConnection::throw_given_up(std::string_view sql) {
   throw SqlError("sql.connection_lost", {.message = "the connection was given up earlier",
                                          .sqlstate = "08003",
                                          .statement = sql,
@@ -147,7 +143,8 @@ PostgresConnection::Ran PostgresConnection::run(std::span<const BatchItem> items
   require_usable(items.front().statement.text);
   for (bool again = false;; again = true) {
     auto made = plan(items, then);
-    auto outcome = noted(pipeline_.run(by_deadline(OnDeadline::cancel)));
+    auto outcome = pipeline_.run(by_deadline(OnDeadline::cancel));
+    broken_ |= !outcome.usable;
     learn(made, outcome);
     if (!again && prepare_again(made, outcome)) continue;
     require_success(made, outcome);
@@ -176,7 +173,8 @@ void PostgresConnection::do_commit() {
   }
   if (!in_transaction())
     throw SqlError("sql.transaction_lost", {.message = "there is no transaction to commit"});
-  const auto outcome = noted(pipeline_.command("commit", by_deadline(OnDeadline::leave)));
+  const auto outcome = pipeline_.command("commit", by_deadline(OnDeadline::leave));
+  broken_ |= !outcome.usable;
   if (outcome.ending != Ending::complete || outcome.failure) {
     Plan only_commit;
     only_commit.commit = 0;
@@ -188,8 +186,8 @@ void PostgresConnection::do_commit() {
 void PostgresConnection::do_rollback() noexcept {
   begin_ = nullptr;
   if (!in_transaction()) return;
-  const auto outcome = noted(pipeline_.command("rollback", for_upkeep()));
-  if (!outcome.answers[0]) broken_ = true;
+  const auto outcome = pipeline_.command("rollback", for_upkeep());
+  broken_ |= !outcome.usable || !outcome.answers[0];
 }
 
 void PostgresConnection::do_savepoint_command(std::string_view sql) {
@@ -200,7 +198,8 @@ void PostgresConnection::do_savepoint_command(std::string_view sql) {
   queue_number(made);
   made.statements.push_back({.sql = sql, .variant = nullptr});
   made.statements.front().execute = pipeline_.add_command(std::string(sql));
-  const auto outcome = noted(pipeline_.run(by_deadline(OnDeadline::cancel)));
+  const auto outcome = pipeline_.run(by_deadline(OnDeadline::cancel));
+  broken_ |= !outcome.usable;
   learn_number(made, outcome);
   learn_begin(made, outcome);
   require_success(made, outcome);

@@ -4,7 +4,6 @@
 #include <bitset>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -82,7 +81,7 @@ class PostgresConnection final : public Connection {
   };
 
   [[nodiscard]] Variant* ready_alone(const BatchItem& item);
-  [[nodiscard]] std::optional<Result> execute_alone(const BatchItem& item, Variant& variant);
+  void require_repeatable(const BatchItem& item, const Outcome& outcome, bool autocommit);
   [[nodiscard]] Ran run(std::span<const BatchItem> items, Then then);
   [[nodiscard]] static Result result_of(const Ran& ran, const Planned& statement);
   [[nodiscard]] std::vector<Result> results_of(const Ran& ran);
@@ -98,13 +97,16 @@ class PostgresConnection final : public Connection {
   void queue(Planned& planned, std::span<const Value> values);
   [[nodiscard]] RunOptions by_deadline(OnDeadline on_deadline) const noexcept;
   [[nodiscard]] RunOptions for_upkeep() const noexcept;
-  [[nodiscard]] Outcome noted(Outcome outcome) noexcept;
   void learn_begin(const Plan& plan, const Outcome& outcome);
   void learn(const Plan& plan, const Outcome& outcome);
   [[nodiscard]] bool prepare_again(const Plan& plan, const Outcome& outcome);
   void forget_statements(const Plan& plan);
 
-  void require_usable(std::string_view sql) const;
+  void require_usable(std::string_view sql) const {
+    if (broken()) [[unlikely]]
+      throw_given_up(sql);
+  }
+  [[noreturn]] static void throw_given_up(std::string_view sql);
   void require_success(const Plan& plan, const Outcome& outcome);
   void require_committed(const Outcome& outcome, std::size_t step);
   void require_replicated();

@@ -44,7 +44,7 @@ struct RunOptions {
 
 enum class Ending { complete, timed_out, lost };
 
-// The usual few take no memory of their own.
+// The usual two take no memory of their own.
 class Answers {
  public:
   explicit Answers(std::size_t size = 1)
@@ -58,7 +58,7 @@ class Answers {
   }
 
  private:
-  static constexpr std::size_t kFew = 4;
+  static constexpr std::size_t kFew = 2;  // BEGIN and a statement
   std::size_t size_;
   std::array<ResultPtr, kFew> few_;
   std::unique_ptr<ResultPtr[]> many_;

@@ -18,7 +18,8 @@ void PostgresConnection::do_prepare(std::string_view name) {
   // Its number is of no use to whoever asks what became of it: prepared is still in progress.
   number_.clear();
   const std::string sql = "prepare transaction '" + std::string(name) + "'";
-  const auto outcome = noted(pipeline_.command(sql.c_str(), by_deadline(OnDeadline::leave)));
+  const auto outcome = pipeline_.command(sql.c_str(), by_deadline(OnDeadline::leave));
+  broken_ |= !outcome.usable;
   if (outcome.ending == Ending::complete && sqlstate_of(outcome.failure.get()) == "55000") {
     throw SqlError("sql.unsupported", {.message = "this server keeps no prepared transactions: "
                                                   "its max_prepared_transactions is 0",
@@ -41,7 +42,8 @@ bool PostgresConnection::do_finish_prepared(std::string_view name, Prepared end)
                           std::string(name) + "'";
   require_usable(sql);
   number_.clear();  // of an earlier transaction, which must not be asked after
-  const auto outcome = noted(pipeline_.command(sql.c_str(), by_deadline(OnDeadline::leave)));
+  const auto outcome = pipeline_.command(sql.c_str(), by_deadline(OnDeadline::leave));
+  broken_ |= !outcome.usable;
   if (outcome.ending == Ending::complete && outcome.failure) {
     const auto sqlstate = sqlstate_of(outcome.failure.get());
     if (sqlstate == "42704") return false;
