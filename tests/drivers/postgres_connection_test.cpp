@@ -90,6 +90,16 @@ TEST_F(Postgres, AffectedRowsCountsChangesOnly) {
   EXPECT_EQ(run("delete from item").affected_rows(), 3);
 }
 
+TEST_F(Postgres, ATimeBeforeItsCalendarIsNotSentByAStatementThatItKnowsEither) {
+  const auto refused = [&] {
+    return thrown_by([&] { run("select $1 < now()", array{Value(Timestamp::min())}); });
+  };
+  EXPECT_EQ(refused(), "sql.value_out_of_range");
+  run("select $1 < now()", array{Value(Timestamp())});
+  EXPECT_EQ(trips([&] { EXPECT_EQ(refused(), "sql.value_out_of_range"); }), 0U);
+  EXPECT_EQ(run("select 1").size(), 1U);
+}
+
 TEST_F(Postgres, RefusalsHaveTheirCodes) {
   run("create temp table strict (n int check (n > 0))");
   EXPECT_EQ(failing("insert into strict values (0)"), "sql.check_violation");
