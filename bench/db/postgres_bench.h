@@ -4,5 +4,6 @@ namespace carrel::bench {
 
 // Where has_postgres(): the benchmarks that need a server.
 void register_postgres();
+void register_together();
 
 }  // namespace carrel::bench

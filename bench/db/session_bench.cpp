@@ -13,6 +13,9 @@ namespace {
 constexpr std::string_view kUpdate =
     "update {account} set balance = balance - $1, version = version + 1 where id = $2";
 
+constexpr std::string_view kUnrouted =
+    "update merchant_account set balance = balance - $1, version = version + 1 where id = $2";
+
 // A marker as an application has it: one request-local.
 class Fixture {
  public:
@@ -20,10 +23,13 @@ class Fixture {
       : pool_({.name = "bench", .size_max = 8, .maintain_every = std::chrono::milliseconds(0)},
               driver_),
         router_(routes(), marker(), 1'024),
-        session_({.routes = routes(), .marker = marker()}) {}
+        session_({.routes = routes(), .marker = marker()}),
+        unrouted_({.routes = {{"only", &pool_, {}}}}) {}
 
   [[nodiscard]] const session::Router& router() const { return router_; }
   [[nodiscard]] Session& session() { return session_; }
+  // The same without what routing asks of a statement: one route, and names of tables for slots.
+  [[nodiscard]] Session& unrouted() { return unrouted_; }
   [[nodiscard]] Pool& pool() { return pool_; }
   [[nodiscard]] const RequestLocal<std::string_view>& book() const { return book_; }
 
@@ -45,6 +51,7 @@ class Fixture {
   Pool pool_;
   session::Router router_;
   Session session_;
+  Session unrouted_;
 };
 
 void router_hit(benchmark::State& state) {
@@ -63,10 +70,19 @@ void statement_bound(benchmark::State& state) {
   });
 }
 
+void statement_unrouted(benchmark::State& state) {
+  Fixture fixture;
+  const Scope scope({.name = "bench"});
+  fixture.book().set("merchant");
+  fixture.unrouted().transaction([&] {
+    for (auto _ : state) benchmark::DoNotOptimize(fixture.unrouted().execute(kUnrouted, 1, 2));
+  });
+}
+
 void statement_by_hand(benchmark::State& state) {
   Fixture fixture;
   const auto lease = fixture.pool().borrow();
-  const Statement update("update merchant_account set balance = balance - $1 where id = $2", 1);
+  const Statement update(kUnrouted, 1);
   for (auto _ : state) {
     const std::array<Value, 2> parameters{1, 2};
     benchmark::DoNotOptimize(lease->execute(update, parameters));
@@ -90,6 +106,7 @@ void transaction_of_one(benchmark::State& state) {
 
 BENCHMARK(router_hit)->Name("Router_Hit");
 BENCHMARK(statement_by_hand)->Name("Statement_ByHand");
+BENCHMARK(statement_unrouted)->Name("Statement_Unrouted");
 BENCHMARK(statement_bound)->Name("Statement_Bound");
 BENCHMARK(transaction_empty)->Name("Transaction_Empty");
 BENCHMARK(transaction_of_one)->Name("Transaction_OfOneStatement");

@@ -56,7 +56,8 @@ SESSION = Table(
     columns=(("time", ""),),
     rows=(Row("marker, route and slots of a known statement", "Router_Hit"),
           Row("statement on a connection", "Statement_ByHand"),
-          Row("statement through the session", "Statement_Bound"),
+          Row("statement through the session, one route and no slots", "Statement_Unrouted"),
+          Row("statement through the session, by marker and with a slot", "Statement_Bound"),
           Row("transaction without a statement", "Transaction_Empty"),
           Row("transaction of one statement", "Transaction_OfOneStatement"),
           Row("voucher on SQLite, by hand", "SqliteVoucher_ByHand"),
@@ -83,6 +84,15 @@ eight threads, whichever is faster.""",
           Row("session, statement by statement: five", "Voucher_Statements"),
           Row("pgbench: six; PostgreSQL", "Voucher_Pgbench", "pgbench"),
           Row("JDBC and HikariCP: five;", "Voucher_Jdbc", "jdbc")))
+
+TOGETHER = Table(
+    title="Two databases on one PostgreSQL: all or none, and a transaction on each",
+    note="""One thread, a balance changed in each. Apart: four round trips, a statement and a COMMIT
+each. `session.together` makes seven: the row of its log, two phases for one of the COMMITs, and the
+connection that decides is cleaned before it goes back, since writing the row sets how it is flushed.""",
+    columns=(("time of both", ""),), baseline="Together_Apart",
+    rows=(Row("together, by two-phase commit", "Together_TwoPhase"),
+          Row("apart, each by its own COMMIT", "Together_Apart")))
 
 
 def against(text, figure, at_most, over):
@@ -158,5 +168,5 @@ SECTION = Section(
                 versions=("postgresql.jar", "HikariCP.jar"), postgres=True,
                 arguments=("--round-ms={measured_ms}", "--warm-up-ms={warm_up_ms}",
                            "--versions={versions}", "--schema={bench}/db/voucher_schema.sql"))),
-    tables=(BORROW, QUEUE, *WAITS, WHOLE, HELD_FOR, BUSY, WAKE, SESSION, PAIRED, VOUCHER),
+    tables=(BORROW, QUEUE, *WAITS, WHOLE, HELD_FOR, BUSY, WAKE, SESSION, PAIRED, VOUCHER, TOGETHER),
     goals=GOALS, notes=NOTES)
