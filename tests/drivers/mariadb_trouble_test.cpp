@@ -8,6 +8,7 @@
 
 #include "drivers/errors.h"
 #include "drivers/mariadb_server.h"
+#include "drivers/servers.h"
 
 namespace carrel::test {
 namespace {
@@ -233,6 +234,49 @@ TEST_F(MariadbTrouble, ResetRollsBackWhatIsOpenAndKeepsTheSettings) {
   EXPECT_EQ(run("select @@time_zone").one().get<std::string>(0), "+00:00");
   EXPECT_EQ(run("select count(*) from item").one().get<int>(0), 0);
 }
+
+// An account with roles of its own, one of which every session of it starts with where `usual`.
+class MariadbRole : public MariadbTrouble, public testing::WithParamInterface<bool> {
+ protected:
+  MariadbRole() {
+    run("create role " + usual_);
+    run("create role " + leftover_);
+    run("create user " + user_ + " identified by 'secret'");
+    run("grant all on " + own_name() + ".* to " + user_);
+    for (const auto& role : {usual_, leftover_}) run("grant " + role + " to " + user_);
+    if (GetParam()) run("set default role " + usual_ + " for " + user_);
+  }
+  ~MariadbRole() override {
+    run("drop user " + user_);
+    run("drop role " + usual_ + ", " + leftover_);
+  }
+  static std::string role_of(Connection& connection) {
+    return connection.execute("select coalesce(current_role(), 'none')").one().get<std::string>(0);
+  }
+
+  const std::string user_ = own_name() + "_user";
+  const std::string usual_ = own_name() + "_usual";
+  const std::string leftover_ = own_name() + "_leftover";
+};
+
+TEST_P(MariadbRole, IsAfterResetWhatTheSessionStartedWith) {
+  auto options = mariadb_options();
+  options.user = user_;
+  options.password = "secret";
+  const auto connection = open_mariadb(options);
+  const auto start = GetParam() ? usual_ : "none";
+  EXPECT_EQ(role_of(*connection), start);
+  for (const auto& role : {leftover_, std::string("none"), usual_}) {
+    connection->execute("set role " + role);
+    ASSERT_EQ(role_of(*connection), role);
+    EXPECT_TRUE(connection->reset());
+    EXPECT_EQ(role_of(*connection), start);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sessions, MariadbRole, testing::Bool(), [](const auto& usual) {
+  return usual.param ? "WithOneOfTheirOwn" : "WithNone";
+});
 
 // A locked table leaves no trace in its own connection: another one must try.
 TEST_F(MariadbTrouble, ResetGivesLockedTablesBack) {

@@ -48,7 +48,10 @@ MariadbConnection::MariadbConnection(std::shared_ptr<const MariadbOptions> optio
       }),
       known_(options_->statements_max) {
   Patience patience(remote::at_most(deadline, options_->connect_max));
-  if (configure(patience)) return;
+  if (configure(patience, "select current_role()")) {
+    role_ = link_.answer();
+    return;
+  }
   throw SqlError(
       patience.gone() ? ErrorCode("sql.deadline") : ErrorCode("sql.cannot_connect"),
       {.message = "the server did not take the session's settings", .traits = {.retryable = true}});
@@ -56,10 +59,12 @@ MariadbConnection::MariadbConnection(std::shared_ptr<const MariadbOptions> optio
 
 // What the session starts with, and comes back to: the server's defaults, but for times in UTC, no
 // silent cutting of values, and conflicts told instead of overwritten (MariaDB 10.11.9 and others
-// of that time; an older server does not know it).
-bool MariadbConnection::configure(Patience& patience) {
+// of that time; an older server does not know it). The role first: it may be what opens the
+// database.
+bool MariadbConnection::configure(Patience& patience, std::string_view role_command) {
   std::string common =
-      "set session time_zone = '+00:00', autocommit = 1, sql_mode = concat(@@global.sql_mode, "
+      std::string(role_command) +
+      "; set session time_zone = '+00:00', autocommit = 1, sql_mode = concat(@@global.sql_mode, "
       "',STRICT_TRANS_TABLES,STRICT_ALL_TABLES')";
   if (!options_->database.empty()) common += "; use " + quoted(options_->database);
   auto trouble = link_.command("set session innodb_snapshot_isolation = on; " + common, patience);
@@ -368,7 +373,9 @@ bool MariadbConnection::reset() noexcept {
   // Rolls back as well. What was prepared is gone with the rest.
   state_ = State::none;
   Patience patience(upkeep_deadline());
-  if (!link_.reset_session(patience) || !configure(patience)) link_.give_up();
+  // COM_RESET_CONNECTION leaves the role as it is.
+  const auto role = "set role " + (role_.empty() ? std::string("none") : quoted(role_));
+  if (!link_.reset_session(patience) || !configure(patience, role)) link_.give_up();
   known_.clear();
   unkept_.reset();
   dirty_ = false;

@@ -77,7 +77,7 @@ class MariadbConnection final : public Connection {
   [[noreturn]] static void throw_altered(std::string_view sql, bool in_doubt);
   [[noreturn]] static void throw_cancelled(remote::CancelReason reason, std::string_view sql);
   void command(const std::string& sql);
-  [[nodiscard]] bool configure(Patience& patience);
+  [[nodiscard]] bool configure(Patience& patience, std::string_view role_command);
   [[nodiscard]] Clock::Steady upkeep_deadline() const noexcept;
 
   std::shared_ptr<const MariadbOptions> options_;
@@ -85,6 +85,7 @@ class MariadbConnection final : public Connection {
   remote::Canceller canceller_;
   db::StatementCache<PreparedStatement> known_;
   std::optional<PreparedStatement> unkept_;  // the last one, where none are kept
+  std::string role_;                         // as the session started; empty: none
   std::string begin_;
   State state_ = State::none;
   bool dirty_ = false;

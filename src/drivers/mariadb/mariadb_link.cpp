@@ -39,6 +39,14 @@ SqlError connect_error(const Trouble& trouble) {
                                          .traits = {.retryable = true}});
 }
 
+std::string last_value_of(MYSQL_RES* rows) {
+  std::string value;
+  while (char** row = mysql_fetch_row(rows)) {
+    value = row[0] == nullptr ? std::string() : std::string(row[0], mysql_fetch_lengths(rows)[0]);
+  }
+  return value;
+}
+
 }  // namespace
 
 int Patience::wait(MYSQL* connection, int events) noexcept {
@@ -152,7 +160,10 @@ std::optional<Trouble> Link::command(const std::string& sql, Patience& patience)
     run(
         patience, [&] { return mysql_store_result_start(&rows, connection_); },
         [&](int ready) { return mysql_store_result_cont(&rows, connection_, ready); });
-    if (rows != nullptr) mysql_free_result(rows);
+    if (rows != nullptr) {
+      answer_ = last_value_of(rows);
+      mysql_free_result(rows);
+    }
     run(
         patience, [&] { return mysql_next_result_start(&failed, connection_); },
         [&](int ready) { return mysql_next_result_cont(&failed, connection_, ready); });

@@ -67,6 +67,8 @@ class Link {
 
   // Sends one text of our own, which may hold several statements, and reads all answers.
   [[nodiscard]] std::optional<Trouble> command(const std::string& sql, Patience& patience);
+  // The first value of the last row that command() read; empty where it was null.
+  [[nodiscard]] const std::string& answer() const noexcept { return answer_; }
   // True where the server has put everything of the session back to its defaults.
   [[nodiscard]] bool reset_session(Patience& patience);
   [[nodiscard]] bool ping(Patience& patience);
@@ -80,6 +82,7 @@ class Link {
   void require_suitable_server(unsigned long version_min) const;
 
   MYSQL* connection_;
+  std::string answer_;
   bool lost_ = false;
   std::uint64_t round_trips_ = 0;
 };
