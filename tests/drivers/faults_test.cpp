@@ -11,6 +11,7 @@
 #include "carrel/db/pool.h"
 #include "drivers/errors.h"
 #include "drivers/fault_gate.h"
+#include "drivers/in_time.h"
 #include "drivers/mariadb_server.h"
 #include "drivers/postgres_server.h"
 #include "drivers/servers.h"
@@ -22,12 +23,14 @@ using std::array;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kShort{40};
+constexpr int kTwin = 1'000'000;  // from a row to the one that was loaded with it
 
 struct Server {
   std::string name;
   std::string port_name;
   std::function<std::unique_ptr<Driver>(std::uint16_t port)> driver;
   std::string endless;
+  std::string leave_a_mess;  // that only a cleaning reset() undoes
   std::uint64_t trips_of_a_transaction;
   std::uint64_t trips_of_a_batch;
 };
@@ -67,6 +70,49 @@ class Faults : public testing::TestWithParam<Server> {
         BatchItem{.statement = "insert into item values ($1)", .parameters = values}};
     connection.begin({});
     connection.batch_and_commit(items);
+  }
+
+  // Two rows, of which one is never there without the other.
+  static void load(Connection& connection, int id) {
+    constexpr array<std::string_view, 1> columns = {"id"};
+    const array values = {Value(id), Value(id + kTwin)};
+    connection.load({.table = "item", .columns = columns, .values = values});
+  }
+  static void load_in_a_transaction(Connection& connection, int id) {
+    connection.begin({});
+    load(connection, id);
+    connection.commit();
+  }
+  void expect_no_row_without_its_twin() {
+    EXPECT_EQ(observer_
+                  ->execute("select count(*) from item a where id < $1 and not exists "
+                            "(select 1 from item b where b.id = a.id + $2)",
+                            array{Value(kTwin / 2), Value(kTwin)})
+                  .one()
+                  .get<int>(0),
+              0);
+  }
+
+  // Runs `prepare` and then `work`, again and again, with the link cut after each byte of the
+  // answers to the latter: each time it must say false, and the connection be given up.
+  void fails_cut_at_every_byte(const std::function<void(Connection&)>& prepare,
+                               const std::function<bool(Connection&)>& work) {
+    gate_.set({});
+    auto connection = open();
+    prepare(*connection);
+    gate_.set({});
+    EXPECT_TRUE(work(*connection));
+    const auto total = gate_.passed();
+    ASSERT_GT(total, 4U);
+    for (std::size_t cut = 0; cut < total; ++cut) {
+      gate_.set({});
+      connection = open();
+      prepare(*connection);
+      gate_.set({.cut_after = cut});
+      EXPECT_FALSE(work(*connection)) << "cut after " << cut;
+      EXPECT_TRUE(connection->broken()) << "cut after " << cut;
+      EXPECT_FALSE(connection->in_transaction()) << "cut after " << cut;
+    }
   }
 
   // Runs `work` once for every byte of the server's answers, with the link cut after that byte, and
@@ -150,6 +196,37 @@ TEST_P(Faults, ABatchWithItsCommitCutAtAnyByteTellsTheTruth) {
   cut_at_every_byte(&Faults::transfer_at_once);
 }
 
+TEST_P(Faults, ALoadCutAtAnyByteTellsTheTruth) {
+  cut_at_every_byte(&Faults::load);
+  expect_no_row_without_its_twin();
+}
+
+TEST_P(Faults, ALoadInATransactionCutAtAnyByteTellsTheTruth) {
+  cut_at_every_byte(&Faults::load_in_a_transaction);
+  expect_no_row_without_its_twin();
+}
+
+TEST_P(Faults, AResetCutAtAnyByteIsNoCleanConnection) {
+  const auto reset = [](Connection& connection) { return connection.reset(); };
+  const auto open_transaction = [](Connection& connection) {
+    connection.begin({});
+    insert(connection, 1);
+  };
+  fails_cut_at_every_byte(open_transaction, reset);
+  fails_cut_at_every_byte(
+      [&](Connection& connection) {
+        connection.execute(GetParam().leave_a_mess);
+        open_transaction(connection);
+      },
+      reset);
+  EXPECT_FALSE(exists(1));
+}
+
+TEST_P(Faults, ASignOfLifeCutAtAnyByteIsNone) {
+  fails_cut_at_every_byte([](Connection&) {},
+                          [](Connection& connection) { return connection.validate(); });
+}
+
 TEST_P(Faults, AWriteThatCommitsByItselfIsInDoubtWhenCut) {
   const auto connection = open();
   insert(*connection, 1);
@@ -171,7 +248,7 @@ TEST_P(Faults, AGreetingCutAtAnyByteIsNoConnection) {
   gate_.set({});
   open();
   const auto total = gate_.passed();
-  for (std::size_t cut = 0; cut < total; cut += 1 + total / 25) {
+  for (std::size_t cut = 0; cut < total; ++cut) {
     gate_.set({.cut_after = cut});
     const auto thrown = thrown_by([&] { static_cast<void>(open()); });
     EXPECT_TRUE(thrown.starts_with("sql.cannot_connect")) << "cut after " << cut << ": " << thrown;
@@ -212,16 +289,33 @@ TEST_P(Faults, ABlackHoleIsLeftAtTheDeadline) {
     prepare(*connection);
     gate_.set({.black_hole = true});
     connection->set_deadline(soon());
-    EXPECT_EQ(thrown_by([&] { run(*connection); }), expected) << name;
-    EXPECT_TRUE(connection->broken()) << name;
-    connection.reset();  // closing waits for nobody either
+    SCOPED_TRACE(name);
+    in_time([&] {
+      EXPECT_EQ(thrown_by([&] { run(*connection); }), expected);
+      EXPECT_TRUE(connection->broken());
+      connection.reset();  // closing waits for nobody either
+    });
   }
 }
 
 TEST_P(Faults, ABlackHoleDuringConnectIsLeftAtTheDeadline) {
   gate_.set({.black_hole = true});
-  EXPECT_EQ(thrown_by([&] { static_cast<void>(through_->connect({.deadline = soon()})); }),
-            "sql.deadline, retryable");
+  in_time([&] {
+    EXPECT_EQ(thrown_by([&] { static_cast<void>(through_->connect({.deadline = soon()})); }),
+              "sql.deadline, retryable");
+  });
+}
+
+TEST_P(Faults, ClosingOverABlackHoleWaitsForNobody) {
+  auto idle = open();
+  auto busy = open();
+  busy->begin({});
+  insert(*busy, 1);
+  gate_.set({.black_hole = true});
+  in_time([&] {
+    idle.reset();
+    busy.reset();
+  });
 }
 
 TEST_P(Faults, ACancelThatIsNeverHeardHoldsNobody) {
@@ -232,8 +326,10 @@ TEST_P(Faults, ACancelThatIsNeverHeardHoldsNobody) {
     while (gate_.asked() == 0) std::this_thread::yield();
     gate_.set({.black_hole = true});
   });
-  EXPECT_EQ(thrown_by([&] { connection->execute(GetParam().endless); }).substr(0, 12),
-            "sql.deadline");
+  in_time([&] {
+    EXPECT_EQ(thrown_by([&] { connection->execute(GetParam().endless); }).substr(0, 12),
+              "sql.deadline");
+  });
   hole.join();
 }
 
@@ -259,9 +355,12 @@ INSTANTIATE_TEST_SUITE_P(Servers, Faults,
                                                       auto options = postgres_options();
                                                       options.port = port;
                                                       options.grace = kShort;
+                                                      options.connect_max = kNever;
+                                                      options.upkeep_max = kNever;
                                                       return postgres_driver(options);
                                                     },
                                                 .endless = "select pg_sleep(60)",
+                                                .leave_a_mess = "listen leftover",
                                                 .trips_of_a_transaction = 2,
                                                 .trips_of_a_batch = 1},
                                          Server{.name = "Mariadb",
@@ -271,9 +370,12 @@ INSTANTIATE_TEST_SUITE_P(Servers, Faults,
                                                       auto options = mariadb_options();
                                                       options.port = port;
                                                       options.grace = kShort;
+                                                      options.connect_max = kNever;
+                                                      options.upkeep_max = kNever;
                                                       return mariadb_driver(options);
                                                     },
                                                 .endless = "select sleep(60)",
+                                                .leave_a_mess = "set @leftover = 1",
                                                 .trips_of_a_transaction = 3,
                                                 .trips_of_a_batch = 4}),
                          [](const auto& server) { return server.param.name; });

@@ -160,6 +160,7 @@ std::optional<Trouble> Link::command(const std::string& sql, Patience& patience)
     run(
         patience, [&] { return mysql_store_result_start(&rows, connection_); },
         [&](int ready) { return mysql_store_result_cont(&rows, connection_, ready); });
+    if (rows == nullptr && mysql_errno(connection_) != 0) break;  // lost amid the rows
     if (rows != nullptr) {
       answer_ = last_value_of(rows);
       mysql_free_result(rows);
@@ -167,7 +168,8 @@ std::optional<Trouble> Link::command(const std::string& sql, Patience& patience)
     run(
         patience, [&] { return mysql_next_result_start(&failed, connection_); },
         [&](int ready) { return mysql_next_result_cont(&failed, connection_, ready); });
-    if (failed < 0) return std::nullopt;  // there was no further one
+    // There is no further one, unless the link was lost amid its columns' names: that is -1 too.
+    if (failed < 0 && mysql_errno(connection_) == 0) return std::nullopt;
   }
   auto trouble = Trouble::of(connection_);
   if (means_lost(trouble.number)) give_up();
