@@ -6,11 +6,13 @@
 #include <mutex>
 #include <new>
 #include <set>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "carrel/local/internal/inspect.h"
 #include "carrel/local/thread_local.h"
+#include "local/slot.h"
 #include "local/values_for_tests.h"
 #include "local/worker.h"
 
@@ -192,13 +194,29 @@ TEST(VariableDeath, WaitsForADestructorThatAnExitingThreadRuns) {
   exiting.join();
 }
 
+// The slot of the variable of that name.
+local::Slot& slot_named(std::string_view name) {
+  std::uint32_t number = 0;
+  for (;; ++number) {
+    local::Slot& slot = local::slot_at(number);
+    const std::lock_guard lock(slot.lock);
+    if (slot.info != nullptr && slot.info->name == name) return slot;
+  }
+}
+
 TEST(VariableDeath, AThreadsEndWaitsForItsValueThatTheDyingVariableDestroys) {
   Event began;
   Event go_on;
   std::atomic<bool> finished = false;
+  std::atomic<bool> values_have_ended = false;
   Worker worker;
-  auto variable = std::make_unique<ThreadLocal<Farewell>>();
+  auto variable = std::make_unique<ThreadLocal<Farewell>>(
+      ThreadLocalOptions<Farewell>{.name = "dies before its holder"});
+  local::Slot& slot = slot_named("dies before its holder");
   worker.call([&] {
+    // Made before the thread's first value, and so destroyed after its last.
+    thread_local Farewell last;
+    last = Farewell([&] { values_have_ended = true; });
     variable->set(Farewell([&] {
       began.set();
       go_on.wait();
@@ -208,9 +226,16 @@ TEST(VariableDeath, AThreadsEndWaitsForItsValueThatTheDyingVariableDestroys) {
   std::thread destroyer([&] { variable.reset(); });
   began.wait();
   worker.let_end();
+  const auto somebody_waits = [&slot] {
+    const std::lock_guard lock(slot.lock);
+    return slot.waiters != 0;
+  };
+  while (!values_have_ended && !somebody_waits()) std::this_thread::yield();
+  EXPECT_FALSE(values_have_ended) << "the value has outlived its thread";
   go_on.set();
   worker.end();
-  EXPECT_TRUE(finished) << "the value has outlived its thread";
+  EXPECT_TRUE(finished);
+  EXPECT_TRUE(values_have_ended);
   destroyer.join();
 }
 
