@@ -1,6 +1,8 @@
 // A library that the tests load and unload.
 #include "local/plugin.h"
 
+#include <optional>
+
 #include "carrel/local/static_thread_local.h"
 
 namespace {
@@ -13,16 +15,30 @@ struct Tracked {
 };
 
 #ifdef CARREL_PLUGIN_STATIC
-constinit carrel::StaticThreadLocal<Tracked> variable{"plugin's static"};
+constinit carrel::StaticThreadLocal<Tracked> static_variable{"plugin's static"};
+constexpr auto* variable = &static_variable;
 #else
-carrel::ThreadLocal<Tracked> variable{{.name = "plugin's"}};
+#ifdef CARREL_PLUGIN_OWNER
+constexpr carrel::Reclaim kReclaim = carrel::Reclaim::owner;
+#else
+constexpr carrel::Reclaim kReclaim = carrel::Reclaim::eager;
+#endif
+using Variable = carrel::ThreadLocal<Tracked>;
+std::optional<Variable> variable{std::in_place,
+                                 Variable::Options{.name = "plugin's", .reclaim = kReclaim}};
 #endif
 
 }  // namespace
 
 extern "C" void plugin_hold(std::atomic<int>* destroyed) {
-  variable.get().destroyed = destroyed;
+  variable->get().destroyed = destroyed;
 }
+
+#ifndef CARREL_PLUGIN_STATIC
+extern "C" void plugin_end() {
+  variable.reset();
+}
+#endif
 
 extern "C" void plugin_set(const carrel::ThreadLocal<std::string>* hosts) {
   hosts->set("a text from the plug-in, too long for the small buffer");

@@ -88,6 +88,20 @@ TEST(Plugin, WithAStaticThreadLocalStaysInMemory) {
   EXPECT_EQ(destroyed, 1);
 }
 
+TEST(Plugin, WithAVariableThatLeavesValuesToTheirOwnersStaysInMemory) {
+  std::atomic<int> destroyed = 0;
+  Worker worker;
+  Plugin plugin(CARREL_TEST_PLUGIN_OWNER);
+  auto* const hold = plugin.function<decltype(plugin_hold)>("plugin_hold");
+  worker.call([&] { hold(&destroyed); });
+  plugin.function<decltype(plugin_end)>("plugin_end")();
+  plugin.unload();
+  EXPECT_TRUE(plugin.is_in_memory()) << "the value's destructor is still to run";
+  EXPECT_EQ(destroyed, 0);
+  worker.end();
+  EXPECT_EQ(destroyed, 1);
+}
+
 constinit StaticThreadLocal<std::string> running{{.name = "running"}};
 
 TEST(ProcessEndDeathTest, LeavesStaticThreadLocalsToThreadsThatStillRun) {
