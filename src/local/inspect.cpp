@@ -44,26 +44,41 @@ Referent recorded_referent(const VariableInfo* info, Cell& cell) noexcept {
   return referent_record(cell.value(), info->referent_at).load(std::memory_order_relaxed);
 }
 
-// Who holds a value of the slot's variable.
-std::vector<Holder> list_holders(Slot& slot) {
+// What is known of a slot's variable, and who holds a value of it: both as they are at one moment.
+// The slot may belong to another variable the moment after.
+struct Held {
+  ValueRecord record;
   std::vector<Holder> holders;
-  for (std::size_t cells = 1; cells > holders.capacity();) {
-    holders.reserve(cells * 2);
-    holders.clear();
-    cells = 0;
-    slot.lock.lock();
-    for (Cell* cell = slot.holders; cell != nullptr; cell = cell->next) {
-      // Relaxed: only reported.
-      if (cell->state.load(std::memory_order_relaxed) != CellState::live) continue;
-      if (++cells <= holders.capacity()) {
-        holders.push_back({cell->owner->id, cell->bytes.load(std::memory_order_relaxed),
-                           cell->born.load(std::memory_order_relaxed),
-                           recorded_referent(slot.info, *cell)});
-      }
-    }
-    slot.lock.unlock();
+};
+
+// With the slot's lock held: lists as many holders as there is room for, and returns how many there
+// are.
+std::size_t list_holders(const Slot& slot, std::vector<Holder>& holders) noexcept {
+  holders.clear();
+  std::size_t cells = 0;
+  for (Cell* cell = slot.holders; cell != nullptr; cell = cell->next) {
+    // Relaxed: only reported.
+    if (cell->state.load(std::memory_order_relaxed) != CellState::live) continue;
+    if (++cells > holders.capacity()) continue;
+    holders.push_back({cell->owner->id, cell->bytes.load(std::memory_order_relaxed),
+                       cell->born.load(std::memory_order_relaxed),
+                       recorded_referent(slot.info, *cell)});
   }
-  return holders;
+  return cells;
+}
+
+// False if nobody holds a value of a variable there.
+bool list_held(Slot& slot, Held& held) {
+  for (std::size_t cells = 0;;) {
+    held.holders.reserve(cells);
+    const bool described = describe(slot, Key{}, held.record, [&] {
+      cells = list_holders(slot, held.holders);
+      return slot.holders;
+    });
+    if (!described) return false;
+    if (cells <= held.holders.capacity()) return true;
+    cells *= 2;  // there may be more by the next time
+  }
 }
 
 // What the values of several threads refer to, in order.
@@ -85,17 +100,16 @@ std::vector<ThreadReport> inspect_threads() {
   const std::uint32_t made = slot_table.made();
   for (std::uint32_t number = 0; number < made; ++number) {
     Slot& slot = slot_table.at(number);
-    ValueRecord record;
-    if (!describe(slot, Key{}, record, [&slot] { return slot.holders; })) continue;
-    const std::vector<Holder> holders = list_holders(slot);
-    const std::vector<Referent> shared = list_shared(holders);
-    for (const Holder& holder : holders) {
+    Held held;
+    if (!list_held(slot, held)) continue;
+    const std::vector<Referent> shared = list_shared(held.holders);
+    for (const Holder& holder : held.holders) {
       const auto report = std::ranges::find(reports, holder.thread, &ThreadReport::thread);
       if (report == reports.end()) continue;  // began after the list was made
-      record.bytes = holder.bytes;
-      record.age = age_of(holder.born);
-      record.shared = std::ranges::binary_search(shared, holder.referent);
-      report->values.push_back(record);
+      held.record.bytes = holder.bytes;
+      held.record.age = age_of(holder.born);
+      held.record.shared = std::ranges::binary_search(shared, holder.referent);
+      report->values.push_back(held.record);
     }
   }
   return reports;

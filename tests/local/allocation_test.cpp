@@ -29,6 +29,10 @@ bool fails_now() {
   return fails_at != 0 && fails_at.fetch_sub(1) == 1;
 }
 
+// What the n-th operator new from now on does beside; 0: none does anything.
+[[maybe_unused]] std::function<void()> interruption;
+[[maybe_unused]] int interrupts_at = 0;
+
 [[maybe_unused]] constinit carrel::StaticThreadLocal<long> allocations{"allocations"};
 [[maybe_unused]] std::atomic<bool> counting{false};
 
@@ -59,6 +63,7 @@ void* __wrap_aligned_alloc(std::size_t align, std::size_t bytes) {
 #ifndef CARREL_TEST_OTHER_OPERATOR_NEW
 void* operator new(std::size_t bytes) {
   if (counting) ++allocations.get();
+  if (interrupts_at != 0 && --interrupts_at == 0) interruption();
   if (void* const memory = std::malloc(bytes)) return memory;
   throw std::bad_alloc();
 }
@@ -240,6 +245,37 @@ TEST(Allocation, AFailureInInspectionOrAuditChangesNothing) {
   std::vector<local::ThreadReport> threads;
   EXPECT_GE(fail_every_allocation([&] { threads = local::inspect_threads(); }, [] {}), 3);
   EXPECT_EQ(variable.get(), 1);
+}
+
+// Between any two steps of the inspection another variable takes the slot of one that it lists.
+TEST(Allocation, InspectionNeverTakesAVariableForTheOneThatHadItsSlotBefore) {
+  const std::size_t slots = local::process_figures().slots;
+  int interrupted = 0;
+  for (int n = 1;; ++n) {
+    std::optional<ThreadLocal<int>> number(std::in_place,
+                                           ThreadLocalOptions<int>{.name = "number"});
+    std::optional<ThreadLocal<Large>> large;
+    number->set(1);
+    interruption = [&] {
+      number.reset();
+      large.emplace(ThreadLocalOptions<Large>{.name = "large, with a name that needs memory"});
+      large->get();
+    };
+    interrupts_at = n;
+    const std::vector<local::ThreadReport> threads = local::inspect_threads();
+    interrupts_at = 0;
+    if (!large) break;
+    ++interrupted;
+    for (const local::ThreadReport& thread : threads) {
+      for (const local::ValueRecord& value : thread.values) {
+        EXPECT_EQ(value.bytes, value.variable == "number" ? sizeof(int) : sizeof(Large))
+            << value.variable << ", interrupted at " << n;
+      }
+    }
+  }
+  interruption = nullptr;
+  EXPECT_GE(interrupted, 3);
+  EXPECT_LE(local::process_figures().slots, slots + 1) << "they did not share a slot";
 }
 
 TEST(Allocation, OperatorNewMayUseAThreadLocal) {

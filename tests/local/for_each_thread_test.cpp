@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <memory>
 #include <stdexcept>
@@ -211,15 +212,21 @@ TEST(Inspect, RunsWhileThreadsAndVariablesComeAndGo) {
   for (int i = 0; i < 3; ++i) {
     threads.emplace_back([&] {
       while (!stop) {
-        const ThreadLocal<int> variable{{.name = std::string(100, 'x')}};
-        variable.set(1);
-        on_another_thread([&] { variable.set(2); });
+        // Two kinds of variables take each other's slots.
+        const ThreadLocal<int> number{{.name = std::string(100, 'n')}};
+        number.set(1);
+        on_another_thread([&] { number.set(2); });
+        const ThreadLocal<std::array<char, 40>> text{{.name = std::string(50, 't')}};
+        text.get();
+        on_another_thread([&] { text.get(); });
       }
     });
   }
   for (int i = 0; i < 200; ++i) {
     for (const local::ThreadReport& report : local::inspect_threads()) {
-      for (const local::ValueRecord& value : report.values) EXPECT_EQ(value.bytes, sizeof(int));
+      for (const local::ValueRecord& value : report.values) {
+        EXPECT_EQ(value.bytes, value.variable.front() == 'n' ? sizeof(int) : 40U);
+      }
     }
   }
   stop = true;
