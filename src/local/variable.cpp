@@ -131,7 +131,10 @@ bool remove_value(Key key, Slot& slot, const VariableInfo& info) noexcept {
   if (key == Key::never()) used_after_death(info.name);
   ThreadBlock& self = this_thread();
   void* const value = self.map.find(key);
-  if (value == nullptr) return false;
+  if (value == nullptr) {
+    end_unowned_values();
+    return false;
+  }
   Cell& cell = Cell::of(value);
   self.map.erase(key);
   if (!claim_own(slot, cell, info.visited)) return true;  // a visitor destroys it
@@ -139,6 +142,10 @@ bool remove_value(Key key, Slot& slot, const VariableInfo& info) noexcept {
   // From here on `info` may be gone: the value may have owned its variable.
   finish_own(self, slot, cell);
   return true;
+}
+
+void end_unowned_values_now() noexcept {
+  clear_stale_values(this_thread());
 }
 
 void note_first_replacement(Cell& cell) noexcept {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -310,6 +311,26 @@ TEST(VariableDeath, OwnerReclaimLeavesValuesToTheirThreads) {
   EXPECT_EQ(destroyed_on.load(), std::thread::id{});
   worker.call([&] { other.set(1); });
   EXPECT_EQ(destroyed_on.load(), worker_id);
+}
+
+TEST(VariableDeath, OwnerReclaimDestroysAtAMissToo) {
+  const ThreadLocal<int> none;
+  const std::vector<std::function<void()>> misses = {
+      [&] { EXPECT_EQ(none.peek(), nullptr); },
+      [&] { EXPECT_FALSE(none.take()); },
+      [&] { EXPECT_FALSE(none.remove()); },
+  };
+  for (const std::function<void()>& miss : misses) {
+    int destroyed = 0;
+    Worker worker;
+    {
+      const ThreadLocal<Farewell> variable{{.reclaim = Reclaim::owner}};
+      worker.call([&] { variable.set(Farewell([&] { ++destroyed; })); });
+    }
+    EXPECT_EQ(destroyed, 0);
+    worker.call(miss);
+    EXPECT_EQ(destroyed, 1);
+  }
 }
 
 TEST(VariableDeath, OwnerReclaimEndsWithTheThreadAtTheLatest) {

@@ -14,8 +14,8 @@ namespace carrel {
 // Who destroys the values that other threads hold when a variable dies.
 enum class Reclaim {
   eager,  // the dying variable, before its destructor returns: idle threads keep nothing
-  owner,  // each thread its own, at its next visit of its map: for a T that only its thread may
-          // destroy. Pins the library that the variable's code lives in.
+  owner,  // each thread its own, when it next makes a value or looks for one that is not there: for
+          // a T that only its thread may destroy. Pins the library that the variable's code is in.
 };
 
 // How long a value is meant to stay.

@@ -48,7 +48,12 @@ class ThreadLocalOperations {
   ThreadLocalOperations& operator=(const ThreadLocalOperations&) = delete;
 
   // This thread's value, or nullptr; never makes one.
-  [[nodiscard]] T* peek() const noexcept { return Values::find(self().key()); }
+  [[nodiscard]] T* peek() const noexcept {
+    T* const value = Values::find(self().key());
+    if (value == nullptr) [[unlikely]]
+      local::end_unowned_values();
+    return value;
+  }
 
   // Assigns to this thread's value, or makes it. References to it stay valid, but for a T that can
   // only be moved or is const: there a new object takes the old one's place.

@@ -79,7 +79,10 @@ class Values {
 
   [[nodiscard]] static std::optional<Plain> take(const Target& target) {
     T* const present = find(target.key);
-    if (present == nullptr) return std::nullopt;
+    if (present == nullptr) {
+      end_unowned_values();
+      return std::nullopt;
+    }
     std::optional<Plain> taken(std::move(*present));
     remove_value(target.key, target.slot, target.info);
     return taken;

@@ -137,6 +137,13 @@ class [[nodiscard]] Initialising {
 
 // Takes the value out of this thread's map and destroys it. False if there is none.
 bool remove_value(Key key, Slot& slot, const VariableInfo& info) noexcept;
+// Destroys the values that dead variables have left to this thread and that a miss has just found.
+// To be called after a miss that no insertion follows, once the map is not in use any more.
+[[gnu::noinline]] [[gnu::cold]] void end_unowned_values_now() noexcept;
+[[gnu::always_inline]] inline void end_unowned_values() noexcept {
+  if (thread_block.map.has_unowned()) [[unlikely]]
+    end_unowned_values_now();
+}
 // Says that this thread replaced the value, for the audit. One that carries the epoch already was
 // made or replaced since the last mark, and a cache's stamp lies after every epoch: there is
 // nothing to add, and a set() stores nothing more.
