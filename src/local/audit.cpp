@@ -111,6 +111,7 @@ bool remove_value(Key key) noexcept {
   Slot& slot = slot_at(key.slot());
   slot.lock.lock();
   Cell* const cell = find_linked(slot, key, &Cell::of(value), self);
+  // Relaxed: the lock is held, under which others change the state.
   const bool taken_by_other =
       cell == nullptr || cell->state.load(std::memory_order_relaxed) != CellState::live;
   const bool pinned = !taken_by_other && cell->pins != 0;

@@ -57,7 +57,7 @@ void empty_all_slots() noexcept {
 }
 
 // Whether another thread, which does not exist here, was destroying the variable or has destroyed
-// it.
+// it. Relaxed, here and in the rest of the child's part: there is one thread.
 bool is_lost(const ThreadBlock& self, const Slot& slot, Key key) noexcept {
   return slot.generation.load(std::memory_order_relaxed) != key.generation() ||
          (slot.dying != nullptr && slot.dying != &self);

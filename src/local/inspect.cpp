@@ -41,6 +41,7 @@ struct Holder {
 // Under the slot's lock. What a dead variable has left to its owners has no description any more.
 Referent recorded_referent(const VariableInfo* info, Cell& cell) noexcept {
   if (info == nullptr || info->referent_at == 0) return 0;
+  // Relaxed: only reported.
   return referent_record(cell.value(), info->referent_at).load(std::memory_order_relaxed);
 }
 

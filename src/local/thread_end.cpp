@@ -129,7 +129,8 @@ void abandon_rest(ThreadBlock& self) noexcept {
 }
 
 // A C++ thread_local: destroyed when the thread ends, or the process if this is the thread that
-// calls exit(), after every native thread_local that was made later.
+// calls exit(), after every native thread_local that was made later. glibc allocates a record of
+// it, and stops the program where it cannot; docs/adr/0017 says why it is used all the same.
 class ThreadEnd {
  public:
   ThreadEnd() noexcept = default;

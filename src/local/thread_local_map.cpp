@@ -237,7 +237,7 @@ void ThreadLocalMap::release_memory() noexcept {
   table_ = kNoTable;
   table_mask_ = 0;
   table_used_ = 0;
-  capacity_.store(0, std::memory_order_relaxed);
+  capacity_.store(0, std::memory_order_relaxed);  // a figure for inspection
   log_ = nullptr;
   log_size_ = log_capacity_ = 0;
   // Nobody counts here any more: none of the thread's cells is linked. Relaxed: see has_stale().

@@ -58,6 +58,7 @@ class Walk {
     // Relaxed: made an orphan under the lock.
     if (cell->pins != 0 || cell->state.load(std::memory_order_relaxed) != CellState::orphan) return;
     cell->runner = &self_;
+    // Relaxed: read by others under the lock.
     cell->state.store(CellState::destroying, std::memory_order_relaxed);
     slot_.lock.unlock();
     run_destructor(self_, *cell, Ending::removed);

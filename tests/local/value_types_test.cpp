@@ -154,6 +154,25 @@ TEST(ValueTypes, TheSizeThatCountsIsWhatTheOwnerLastPublished) {
   EXPECT_EQ(variable.statistics().bytes, 1000U);
 }
 
+TEST(ValueTypes, ARemovedValuesCellIsCountedAsIdleUntilTheNextValue) {
+  const ThreadLocal<int> variable;
+  EXPECT_EQ(variable.statistics().idle_cells, 0U);
+  variable.set(1);
+  variable.remove();
+  EXPECT_EQ(variable.statistics().idle_cells, 1U);
+  EXPECT_EQ(variable.statistics().values, 0U);
+  variable.set(2);
+  EXPECT_EQ(variable.statistics().idle_cells, 0U);
+  EXPECT_EQ(variable.statistics().values, 1U);
+}
+
+TEST(ValueTypes, AVariableKnowsItsName) {
+  const ThreadLocal<int> named{{.name = "a name"}};
+  const ThreadLocal<int> nameless;
+  EXPECT_EQ(named.name(), "a name");
+  EXPECT_EQ(nameless.name(), "");
+}
+
 constinit StaticThreadLocal<std::string> greeting{
     {.name = "greeting", .initial = [] { return std::string("hello"); }}};
 static_assert(std::is_trivially_destructible_v<decltype(greeting)>);

@@ -18,7 +18,7 @@
 // destructor or an initialiser of a value may use any thread-local, its own included:
 // docs/reference/thread-local.md says what comes of it.
 // Errors: std::bad_alloc, what T's own functions throw, and Error "recursive_initialiser". A value
-// that could not be made leaves everything as it was.
+// that could not be made leaves everything as it was. A thread's very first: see Limits there.
 #pragma once
 
 #include <concepts>

@@ -114,7 +114,7 @@ class ThreadLocalMap {
   [[nodiscard]] Cell* take_unowned() noexcept;
   [[nodiscard]] bool has_unowned() const noexcept { return unowned_ != nullptr; }
   // Called by the thread that destroys a variable of which this map holds a key.
-  void count_stale() noexcept { stale_.fetch_add(1, std::memory_order_relaxed); }
+  void count_stale() noexcept { stale_.fetch_add(1, std::memory_order_relaxed); }  // as has_stale()
 
   // --- the insertion log ---
   [[nodiscard]] std::uint32_t log_size() const noexcept { return log_size_; }
