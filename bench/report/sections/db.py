@@ -125,25 +125,52 @@ GOALS = (
 
 NOTES = """
 **The wait at 50 us.** The goal, a quarter of the barging pool's 99th percentile, supposes that
-connections are what is short. Here they are not: a pause of 50 us lasts more than twice as long in
-truth, since waking a thread takes over 20 us, and even the barging pool holds its connections for three
-quarters of their time only (see the tables). The others of its threads wait for a processor, and more
-than half of all borrows take an idle connection at once. A line, once formed, keeps all waiters in it,
-so the median of the ordered pool is the length of the line times the time of a borrow. At 200 us
-connections are what is short, and the order shows: the 99th percentile is a seventh. That the processor
-is what is waited for at 50 us is to be seen from asking to giving back, where neither pool gains much.
+connections are what is short. Eight that are held for 50 us each, one after the other, are 160,000
+borrows a second, which leaves two processors 12.5 us for a borrow; in order, each takes the waking of
+two threads, the one whose pause is over and the one that is next, and waking one alone takes 24 us here
+(see the table). So processors are short, and connections are held for three quarters of their time
+only. More than half of all borrows of the barging pool then take an idle connection at once, while a
+line, once formed, keeps all waiters in it: the median of the ordered pool is the length of the line
+times the time of a borrow. On the quiet machine its 99th percentile was 1.8 to 2.3 times the barging
+one's, in three runs. To hold by reading the clock for 50 us instead of a pause, which ends when it
+should, does not show the goal either: no more than two of eight connections are then really held, 26%
+of the time of the ordered pool's. It gave 1.1 to 1.5 ms against 0.2 us for the wait, since the barging
+thread takes its own again until its slice is over, and 1.1 to 1.7 ms against 4.1 ms from asking to
+giving back. By this reckoning the goal needs a machine that wakes a thread in 6 us or less. At 200 us
+connections are what is short, and the order shows: the 99th percentile is a seventh.
 
-**The bound transaction's processor time.** callgrind counts, in user space, 33,800 instructions a
-transaction against 22,200 by hand (1.52 times; it was 45,500 and 2.05 times while everything went
-through libpq's pipeline mode). System calls are the same, five each of send, poll and recv, and so are
-the voluntary switches of threads. What is left: finding scope, transaction, route, statement and
-connection; the rows as values; parameters encoded and text checked; one result and one plan more where
-BEGIN rides along; and that the socket is waited for with a deadline, which asks libpq twice whether an
-answer is complete. The surplus in time is more than those instructions cost in a loop: after every
-answer the caches hold what the other process needed, and each line of ours is fetched anew. The server
-processes run on the last processor and the client on the first. With all on one, on a loaded machine,
-the ratio was 1.21 to 1.24. Left to the scheduler it was 1.03 to 2.4, since waking an idle processor is
-charged to whoever wakes it.
+**The bound transaction's processor time.** On the quiet machine, in four runs before and after the
+last changes in turn, 1.09 and 1.08 times (1.07 to 1.11, and 1.08 to 1.12). callgrind counts, in user
+space, 30,700 instructions a transaction against 21,850 by hand (1.40 times; 32,850 and 1.50 before). System
+calls are the same, five each of send, poll and recv, and libpq itself runs fewer. What the 8,850 are:
+
+| instructions | a transaction |
+| --- | --- |
+| sending, waiting with a deadline, being cancelled from elsewhere | 1,890 |
+| session: transaction, route, statement | 1,830 |
+| the driver's choice of how to send: known, prepared, with BEGIN or by itself | 1,700 |
+| rows as values | 1,320 |
+| parameters as libpq takes them | 860 |
+| memory, for the rows and the plan with BEGIN | 700 |
+| checks of every statement: text, time, measuring | 480 |
+| scope, and its variables | 430 |
+| pool | 260 |
+| less: the code by hand, and what libpq does for it in addition | –620 |
+
+In time, the driver used without a session, in turn with both, takes 1.05 times by hand, and the
+session 1.08. That is about 20 us, or 2 ns an instruction: presumably since after every answer the
+caches hold what the kernel and the other process needed, and each line of ours is fetched anew. At
+that rate 1.03 leaves room for about 3,000 instructions, less than the driver needs alone.
+Tried without a gain: link-time optimisation (the same within the spread); not to ask libpq for the end
+of an answer that is complete (120 instructions, and a lost connection harder to tell). Not possible:
+to wait without asking libpq first whether an answer is there, since it may have been read while
+sending. The server processes run on the last processor and the client on the first. With all on one,
+on a loaded machine, the ratio was 1.21 to 1.24. Left to the scheduler it was 1.03 to 2.4, since waking
+an idle processor is charged to whoever wakes it.
+
+**Routing and two-phase commit.** On the quiet machine, medians of five: a statement through the
+session took 86.6 ns with one route and no slots, and 91.2 ns by marker and with a slot. Two databases
+together took 1.13 ms, and 0.64 ms apart (1.76 times, for seven round trips against four).
 
 **Throughput in order and the time of a borrow** change with the machine's cost of waking a thread (see
 the table): each hand-over leaves the connection idle for that long. In a run where that was 3.2 us, the
