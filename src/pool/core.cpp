@@ -15,6 +15,30 @@ namespace {
 // The pool whose worker this thread is. A task that runs in its caller does not change it.
 constinit thread_local const Core* pool_of_this_worker = nullptr;
 
+// A task that runs in its caller, until all of it is over; a list, since such tasks may post.
+class InCaller {
+ public:
+  explicit InCaller(const Core& pool) noexcept : pool_(pool), outer_(innermost_) {
+    innermost_ = this;
+  }
+  InCaller(const InCaller&) = delete;
+  InCaller& operator=(const InCaller&) = delete;
+  ~InCaller() { innermost_ = outer_; }
+
+  // Whether one of the pool is running on this thread.
+  [[nodiscard]] static bool is_of(const Core& pool) noexcept {
+    const InCaller* task = innermost_;
+    while (task != nullptr && &task->pool_ != &pool) task = task->outer_;
+    return task != nullptr;
+  }
+
+ private:
+  static constinit thread_local const InCaller* innermost_;
+  const Core& pool_;
+  const InCaller* outer_;
+};
+constinit thread_local const InCaller* InCaller::innermost_ = nullptr;
+
 // Where there is no memory for it: std::bad_alloc.
 std::exception_ptr discarded_error() noexcept {
   try {
@@ -40,6 +64,10 @@ Core::Core(WorkerPoolOptions given)
 
 bool Core::on_own_worker() const noexcept {
   return pool_of_this_worker == this;
+}
+
+bool Core::in_own_task() const noexcept {
+  return on_own_worker() || InCaller::is_of(*this);
 }
 
 Core::Admission Core::admit() {
@@ -98,6 +126,7 @@ void Core::run_on_worker(std::unique_ptr<Task> task) {
 }
 
 void Core::run_in_caller(std::unique_ptr<Task> task) {
+  const InCaller here(*this);
   std::exception_ptr failure = run(*task);
   finish(std::move(task), std::move(failure), Place::caller);
 }
@@ -143,7 +172,7 @@ void Core::report(const Task& task, const std::exception_ptr& failure) const {
 }
 
 bool Core::drain(Clock::Steady deadline) {
-  if (on_own_worker())
+  if (in_own_task())
     throw Error("pool.deadlock", "a task of " + quoted_name() + " would wait for its own end");
   std::unique_lock lock(mutex_);
   closed_ = true;
@@ -152,7 +181,7 @@ bool Core::drain(Clock::Steady deadline) {
 }
 
 void Core::discard_queued() {
-  CARREL_ASSERT(!on_own_worker(), quoted_name() + " destroyed by one of its own tasks");
+  CARREL_ASSERT(!in_own_task(), quoted_name() + " destroyed by one of its own tasks");
   const std::scoped_lock lock(mutex_);
   closed_ = true;
   discarding_ = true;

@@ -35,6 +35,8 @@ class Core {
   [[nodiscard]] bool settled(const Result& result) const noexcept;
 
   [[nodiscard]] bool on_own_worker() const noexcept;
+  // On a worker, or within a task of this pool that runs in its caller.
+  [[nodiscard]] bool in_own_task() const noexcept;
   [[nodiscard]] WorkerPoolStatistics statistics() const;
 
   const WorkerPoolOptions options;

@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <exception>
+#include <latch>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "carrel/pool/worker_pool.h"
@@ -66,6 +69,55 @@ TEST(WorkerPool, ATaskThatDrainsItsOwnPoolIsRefused) {
   EXPECT_EQ(std::move(task).get(), "pool.deadlock");
 }
 
+TEST(WorkerPool, ATaskInItsCallerThatDrainsItsOwnPoolIsRefused) {
+  WorkerPool pool({.threads = 1, .queue_max = 1, .refusal = Refusal::run_in_caller});
+  Occupied worker(pool);
+  EXPECT_TRUE(pool.post({}, [] {}));  // fills the queue
+  std::string code;
+  const auto drains = [&] { code = code_of([&] { (void)pool.drain(kAtOnce); }); };
+  EXPECT_TRUE(pool.post({}, drains));
+  EXPECT_EQ(code, "pool.deadlock");
+
+  WorkerPool other({.threads = 1, .queue_max = 1, .refusal = Refusal::run_in_caller});
+  Occupied other_worker(other);
+  EXPECT_TRUE(other.post({}, [] {}));
+  code.clear();
+  EXPECT_TRUE(pool.post({}, [&] { EXPECT_TRUE(other.post({}, drains)); }));
+  EXPECT_EQ(code, "pool.deadlock") << "within a task of another pool";
+
+  EXPECT_FALSE(pool.drain(kAtOnce)) << "afterwards this thread may wait as any other";
+}
+
+TEST(WorkerPool, WhatATaskInItsCallerTakesAlongMayNotDrainThePoolEither) {
+  struct DrainsAtItsEnd {
+    WorkerPool* pool;
+    std::string* code;
+    DrainsAtItsEnd(WorkerPool& drained, std::string& to) : pool(&drained), code(&to) {}
+    DrainsAtItsEnd(DrainsAtItsEnd&& other) noexcept
+        : pool(std::exchange(other.pool, nullptr)), code(other.code) {}
+    DrainsAtItsEnd& operator=(DrainsAtItsEnd&&) = delete;
+    ~DrainsAtItsEnd() {
+      if (pool != nullptr) *code = code_of([this] { (void)pool->drain(kAtOnce); });
+    }
+  };
+  std::string code_of_value;
+  std::string code_of_handler;
+  WorkerPool* reference = nullptr;
+  WorkerPool pool({.threads = 1,
+                   .queue_max = 1,
+                   .refusal = Refusal::run_in_caller,
+                   .on_failure = [&](const ScopeName&, const std::exception_ptr&) {
+                     code_of_handler = code_of([&] { (void)reference->drain(kAtOnce); });
+                   }});
+  reference = &pool;
+  Occupied worker(pool);
+  EXPECT_TRUE(pool.post({}, [] {}));
+  EXPECT_TRUE(pool.post({}, [at_end = DrainsAtItsEnd(pool, code_of_value)] {}));
+  EXPECT_EQ(code_of_value, "pool.deadlock");
+  EXPECT_TRUE(pool.post({}, [] { throw Error("task.failed", "for on_failure"); }));
+  EXPECT_EQ(code_of_handler, "pool.deadlock");
+}
+
 TEST(WorkerPoolDeathTest, DestroyedByItsOwnTaskIsFound) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
@@ -74,6 +126,23 @@ TEST(WorkerPoolDeathTest, DestroyedByItsOwnTaskIsFound) {
         WorkerPool& reference = *pool;
         auto task = reference.submit({}, [&] { pool.reset(); });
         std::move(task).get();
+      },
+      "pool 'own' destroyed by one of its own tasks");
+}
+
+TEST(WorkerPoolDeathTest, DestroyedByItsOwnTaskInItsCallerIsFound) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        auto pool = std::make_unique<WorkerPool>(WorkerPoolOptions{
+            .name = "own", .threads = 1, .queue_max = 1, .refusal = Refusal::run_in_caller});
+        std::latch never(1);
+        std::latch begun(1);
+        WorkerPool& reference = *pool;
+        (void)reference.post({}, [&] { begun.count_down(), never.wait(); });
+        begun.wait();
+        (void)reference.post({}, [] {});
+        (void)reference.post({}, [&] { pool.reset(); });
       },
       "pool 'own' destroyed by one of its own tasks");
 }

@@ -18,7 +18,8 @@
 // task that drains its own pool, and the wait that would leave every worker waiting for the pool's
 // own tasks, throw Error "pool.deadlock".
 //
-// Threads: everything is safe from any thread, the destructor from any but a worker of the pool.
+// Threads: everything is safe from any thread, the destructor from anywhere but the pool's own
+// tasks, whether they run on a worker or in their caller.
 // Lifetime: the destructor takes no more tasks, discards those still queued (their Pending::get()
 // throws "pool.discarded") and waits for those that run. What a task made, scopes and snapshots
 // included, may outlive the pool.
