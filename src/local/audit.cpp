@@ -18,6 +18,16 @@ struct Stamped {
   std::uint64_t stamp = 0;
 };
 
+// find_linked(), but for a value that its dying variable is destroying on another thread: that one
+// is as good as gone.
+Cell* find_live(Slot& slot, Key key, void* value, const ThreadBlock& self) noexcept {
+  Cell* const cell = find_linked(slot, key, &Cell::of(value), self);
+  // Relaxed: others change it under the slot's lock only, which is held.
+  const bool live =
+      cell != nullptr && cell->state.load(std::memory_order_relaxed) == CellState::live;
+  return live ? cell : nullptr;
+}
+
 // What is recorded of this thread's value, if its variable lives.
 std::optional<Stamped> record_of(ThreadBlock& self, Key key) {
   void* const value = self.map.find(key);
@@ -25,7 +35,7 @@ std::optional<Stamped> record_of(ThreadBlock& self, Key key) {
   Slot& slot = slot_at(key.slot());
   Stamped result;
   const bool described = describe(slot, key, result.record, [&]() -> Cell* {
-    Cell* const cell = find_linked(slot, key, &Cell::of(value), self);
+    Cell* const cell = find_live(slot, key, value, self);
     if (cell != nullptr) result.stamp = cell->stamp;
     return cell;
   });
@@ -38,7 +48,7 @@ bool is_since(ThreadBlock& self, Key key, AuditMark mark) noexcept {
   if (value == nullptr) return false;
   Slot& slot = slot_at(key.slot());
   slot.lock.lock();
-  const Cell* const cell = find_linked(slot, key, &Cell::of(value), self);
+  const Cell* const cell = find_live(slot, key, value, self);
   const bool since = cell != nullptr && cell->stamp >= mark.epoch && cell->stamp != Cell::kCache;
   slot.lock.unlock();
   return since;
@@ -110,10 +120,8 @@ bool remove_value(Key key) noexcept {
   if (value == nullptr) return false;
   Slot& slot = slot_at(key.slot());
   slot.lock.lock();
-  Cell* const cell = find_linked(slot, key, &Cell::of(value), self);
-  // Relaxed: the lock is held, under which others change the state.
-  const bool taken_by_other =
-      cell == nullptr || cell->state.load(std::memory_order_relaxed) != CellState::live;
+  Cell* const cell = find_live(slot, key, value, self);
+  const bool taken_by_other = cell == nullptr;
   const bool pinned = !taken_by_other && cell->pins != 0;
   if (pinned) {
     cell->owner = nullptr;

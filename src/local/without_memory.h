@@ -11,7 +11,8 @@ namespace carrel::local {
 [[nodiscard]] std::size_t count_since(AuditMark mark) noexcept;
 
 // Removes them, newest first, and returns how many that were. Allocates nothing, but for what the
-// values' destructors do; what those leave in turn is removed as well, in eight rounds.
+// values' destructors do; what those leave in turn is removed as well, in eight rounds. What comes
+// back even then stays, for count_since() to tell.
 std::size_t remove_since(AuditMark mark) noexcept;
 
 }  // namespace carrel::local

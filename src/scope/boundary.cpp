@@ -23,6 +23,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kBetweenLines = 1s;  // of the default printer
 // A removed leftover's destructor may leave others: as often as a thread's map tries at its exit.
+// What there is even then stays, and is reported: never an endless loop.
 constexpr int kClearRounds = 8;
 
 std::string describe(const Leftover& leftover) {
@@ -135,7 +136,8 @@ void Boundary::audit(local::AuditMark mark, const ScopeOptions& task,
   const bool clears = options_.audit == AuditPolicy::clear;
   std::vector<Leftover> found;
   std::size_t unrecorded = 0;
-  for (int round = 0; round < kClearRounds; ++round) {
+  std::size_t coming_back = 0;
+  for (int round = 0;; ++round) {
     const auto recorded = static_cast<std::ptrdiff_t>(found.size());
     try {
       const std::vector<local::ValueRecord> values = local::values_since(mark);
@@ -147,13 +149,20 @@ void Boundary::audit(local::AuditMark mark, const ScopeOptions& task,
                          .task = std::string(task.name.view()),
                          .task_age = age});
       if (values.empty() || !clears) break;
+      if (round == kClearRounds) {
+        coming_back = values.size();
+        break;
+      }
       // Newest first, as at the thread's exit: a later value may use an earlier one.
       for (auto value = values.rbegin(); value != values.rend(); ++value)
         local::remove_value(value->key);
     } catch (const std::bad_alloc&) {
       // The next task must not find them, whether they can be named or not.
       found.erase(found.begin() + recorded, found.end());
-      unrecorded = clears ? local::remove_since(mark) : local::count_since(mark);
+      if (clears) unrecorded = local::remove_since(mark);
+      const std::size_t left = local::count_since(mark);
+      unrecorded += left;
+      if (clears) coming_back = left;
       break;
     }
   }
@@ -161,6 +170,11 @@ void Boundary::audit(local::AuditMark mark, const ScopeOptions& task,
   figures_->count_leftovers(found, unrecorded);
   if (unrecorded != 0)
     std::fprintf(stderr, "carrel: no memory to report %zu values that a task left\n", unrecorded);
+  if (coming_back != 0)
+    std::fprintf(stderr,
+                 "carrel: task '%.*s' left %zu values that destructors made again and again: they "
+                 "stay on its thread\n",
+                 static_cast<int>(task.name.view().size()), task.name.view().data(), coming_back);
   if (!found.empty()) report(found, *task.clock);
   if (options_.audit == AuditPolicy::abort) stop_for(found, unrecorded, task.name.view());
 }

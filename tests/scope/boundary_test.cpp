@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "carrel/local/thread_local.h"
@@ -149,6 +150,75 @@ TEST(Boundary, ALeftoverWhoseDestructorLeavesAnotherIsClearedToo) {
   });
   EXPECT_EQ(second.peek(), nullptr);
   EXPECT_EQ(journal.leftovers.size(), 2U);
+}
+
+// A value whose destructor sets its variable again, while `again` lasts.
+struct Phoenix {
+  const ThreadLocal<Phoenix>* variable = nullptr;
+  const bool* again = nullptr;
+
+  Phoenix() = default;
+  Phoenix(const ThreadLocal<Phoenix>& of, const bool& lasts) : variable(&of), again(&lasts) {}
+  Phoenix(Phoenix&& other) noexcept
+      : variable(std::exchange(other.variable, nullptr)), again(other.again) {}
+  Phoenix& operator=(Phoenix&&) = delete;
+  ~Phoenix() {
+    if (variable != nullptr && *again) variable->set(Phoenix(*variable, *again));
+  }
+};
+
+TEST(Boundary, ALeftoverThatComesBackWithoutEndIsReportedAndStays) {
+  Journal journal;
+  bool again = true;
+  const ThreadLocal<Phoenix> variable{{.name = "phoenix"}};
+  Boundary boundary({.on_leftover = journal.printer()});
+  testing::internal::CaptureStderr();
+  boundary.run({.name = "bad task"}, [&] { variable.set(Phoenix(variable, again)); });
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "carrel: task 'bad task' left 1 values that destructors made again and again: they "
+            "stay on its thread\n");
+  EXPECT_NE(variable.peek(), nullptr);
+  EXPECT_EQ(journal.leftovers.size(), 9U) << "one of each round, and the one that stays";
+  EXPECT_EQ(boundary.leftovers(), 9U);
+
+  boundary.run({.name = "next task"}, [] {});
+  EXPECT_EQ(boundary.leftovers(), 9U) << "the next task is not blamed for it";
+  again = false;
+  variable.remove();
+}
+
+TEST(Boundary, AValueThatItsDyingVariableDestroysMeanwhileIsNoLeftover) {
+  std::latch held(1);
+  std::latch dying(1);
+  std::latch audited(1);
+  struct SlowFarewell {
+    std::latch* begun = nullptr;
+    std::latch* end = nullptr;
+    SlowFarewell() = default;
+    SlowFarewell(std::latch& is_begun, std::latch& may_end) : begun(&is_begun), end(&may_end) {}
+    SlowFarewell(SlowFarewell&& other) noexcept
+        : begun(std::exchange(other.begun, nullptr)), end(other.end) {}
+    SlowFarewell& operator=(SlowFarewell&&) = delete;
+    ~SlowFarewell() {
+      if (begun == nullptr) return;
+      begun->count_down();
+      end->wait();
+    }
+  };
+  auto variable = std::make_unique<ThreadLocal<SlowFarewell>>();
+  Boundary boundary;
+  std::jthread worker([&] {
+    boundary.run({}, [&] {
+      variable->set(SlowFarewell(dying, audited));
+      held.count_down();
+      dying.wait();
+    });
+    audited.count_down();
+  });
+  held.wait();
+  variable.reset();
+  worker.join();
+  EXPECT_EQ(boundary.leftovers(), 0U);
 }
 
 TEST(Boundary, ATaskThatThrowsIsAuditedAllTheSame) {

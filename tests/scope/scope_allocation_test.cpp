@@ -9,6 +9,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "carrel/local/thread_local.h"
@@ -151,6 +152,44 @@ TEST(Allocation, AnAuditWithoutMemoryClearsAndCountsAllTheSame) {
   EXPECT_LT(reported, 2U * kTasks) << "no allocation failed";
   EXPECT_GT(boundary.printer_failures(), 0U);
   EXPECT_LT(boundary.printer_failures() + reported / 2, std::uint64_t{kTasks});
+}
+
+// A value whose destructor sets its variable again, while `again` lasts.
+struct Phoenix {
+  const ThreadLocal<Phoenix>* variable = nullptr;
+  const bool* again = nullptr;
+
+  Phoenix() = default;
+  Phoenix(const ThreadLocal<Phoenix>& of, const bool& lasts) : variable(&of), again(&lasts) {}
+  Phoenix(Phoenix&& other) noexcept
+      : variable(std::exchange(other.variable, nullptr)), again(other.again) {}
+  Phoenix& operator=(Phoenix&&) = delete;
+  ~Phoenix() {
+    if (variable != nullptr && *again) variable->set(Phoenix(*variable, *again));
+  }
+};
+
+TEST(Allocation, AnAuditWithoutMemoryReportsWhatComesBackWithoutEnd) {
+  bool again = true;
+  const ThreadLocal<Phoenix> variable{{.name = "a name that is too long for a small string"}};
+  Boundary boundary;
+  for (int i = 0; i < 2; ++i) {
+    testing::internal::CaptureStderr();
+    boundary.run({.name = "bad task"}, [&] {
+      variable.set(Phoenix(variable, again));
+      if (i == 1) failing_from = allocations + 1;  // the first task has got the cells
+    });
+    failing_from = 0;
+    const std::string said = testing::internal::GetCapturedStderr();
+    EXPECT_NE(said.find("'bad task' left 1 values that destructors made again and again"),
+              std::string::npos)
+        << said;
+    again = false;
+    variable.remove();
+    again = true;
+  }
+  EXPECT_EQ(boundary.leftovers(), 18U);
+  again = false;
 }
 
 TEST(Allocation, AnAuditThatOnlyReportsCountsWithoutMemory) {
