@@ -8,6 +8,7 @@
 #include <new>
 #include <source_location>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "carrel/base/assert.h"
@@ -96,11 +97,43 @@ struct Boundary::Figures {
   void count_leftovers(std::span<const Leftover> found, std::size_t unrecorded) noexcept {
     leftovers.fetch_add(found.size() + unrecorded, std::memory_order_relaxed);
     try {
-      const std::scoped_lock lock(mutex_);
-      for (const Leftover& leftover : found) ++by_variable[leftover.variable];
+      for (const Leftover& leftover : found) count_leftover(leftover.variable);
     } catch (const std::bad_alloc&) {
       // No room for one more variable: the sum above has it.
     }
+  }
+
+  // Nothing is allocated or freed under the lock, here and below: the program's operator new may
+  // run tasks behind a boundary itself.
+  void count_leftover(const std::string& variable) {
+    if (count_known(variable)) return;
+    std::map<std::string, std::uint64_t> fresh{{variable, 0}};
+    {
+      const std::scoped_lock lock(mutex_);
+      by_variable.merge(fresh);  // moves the node, unless another task was faster
+    }
+    count_known(variable);
+  }
+  bool count_known(const std::string& variable) {
+    const std::scoped_lock lock(mutex_);
+    const auto known = by_variable.find(variable);
+    if (known == by_variable.end()) return false;
+    ++known->second;
+    return true;
+  }
+  // The names stay where they are: none is ever taken out.
+  [[nodiscard]] std::vector<std::pair<const std::string*, std::uint64_t>> list_leftovers() const {
+    std::vector<std::pair<const std::string*, std::uint64_t>> list;
+    // The room comes first, and grows until all fit.
+    for (std::size_t variables = 1; variables > list.capacity();) {
+      list.reserve(variables * 2);
+      list.clear();
+      const std::scoped_lock lock(mutex_);
+      variables = by_variable.size();
+      if (variables > list.capacity()) continue;
+      for (const auto& [variable, count] : by_variable) list.emplace_back(&variable, count);
+    }
+    return list;
   }
 
   // Whether a line may be printed now: then how many were not, since the last one.
@@ -209,8 +242,10 @@ std::uint64_t Boundary::printer_failures() const noexcept {
 }
 
 std::map<std::string, std::uint64_t> Boundary::leftovers_by_variable() const {
-  const std::scoped_lock lock(figures_->mutex_);
-  return figures_->by_variable;
+  std::map<std::string, std::uint64_t> counts;
+  for (const auto& [variable, count] : figures_->list_leftovers())
+    counts.emplace_hint(counts.end(), *variable, count);
+  return counts;
 }
 
 ScopeTimes Boundary::scope_times() const noexcept {

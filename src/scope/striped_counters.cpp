@@ -4,6 +4,8 @@
 
 #include <bit>
 
+#include "scope/end_of_thread.h"
+
 namespace carrel::scope {
 namespace {
 
@@ -33,22 +35,15 @@ std::uint32_t next_shared() noexcept {
 
 constinit thread_local std::uint32_t Stripe::own_ [[gnu::tls_model("initial-exec")]] = kNone;
 
-// Gives an owned stripe back when the thread ends; what other destructors of the thread count after
-// that goes to a shared one.
-class Stripe::Lease {
- public:
-  explicit Lease(std::uint32_t stripe) noexcept : stripe_(stripe) {}
-  Lease(const Lease&) = delete;
-  Lease& operator=(const Lease&) = delete;
-  ~Lease() {
-    own_ = next_shared();
-    // Release: see take_owned().
-    taken.fetch_and(~(std::uint32_t{1} << stripe_), std::memory_order_release);
-  }
-
- private:
-  std::uint32_t stripe_;
-};
+// What other destructors of the thread count after this goes to a shared one. An owned stripe, plus
+// one, is what the end is called with, since that must not be null.
+void Stripe::give_back(void* owned_plus_one) noexcept {
+  own_ = next_shared();
+  const auto owned =
+      static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(owned_plus_one) - 1);
+  // Release: see take_owned().
+  taken.fetch_and(~(std::uint32_t{1} << owned), std::memory_order_release);
+}
 
 void Stripe::choose() noexcept {
   // A forked child has one thread: the stripes of the others are free there. If the handler cannot
@@ -57,13 +52,17 @@ void Stripe::choose() noexcept {
     // Relaxed: there is no other thread.
     taken.store(own_ < kOwned ? std::uint32_t{1} << own_ : 0, std::memory_order_relaxed);
   });
+  static const EndOfThread end(&give_back);
   const std::uint32_t owned = take_owned();
   if (owned == kOwned) {
     own_ = next_shared();
     return;
   }
-  static thread_local const Lease lease(owned);
   own_ = owned;
+  const std::uintptr_t owned_plus_one = owned + 1;
+  // Without memory for it: a stripe that would never come back is better shared at once.
+  void* const what = reinterpret_cast<void*>(owned_plus_one);
+  if (!end.call_with(what)) give_back(what);
 }
 
 }  // namespace carrel::scope

@@ -28,9 +28,10 @@ class Stripe {
   }
 
  private:
-  class Lease;
   static constexpr std::uint32_t kNone = kCount;
   static void choose() noexcept;
+  // Gives an owned stripe back when the thread ends.
+  static void give_back(void* owned_plus_one) noexcept;
 
   static constinit thread_local std::uint32_t own_ [[gnu::tls_model("initial-exec")]];
 };

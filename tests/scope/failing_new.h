@@ -8,6 +8,8 @@ namespace carrel::failing_new {
 inline thread_local std::uint64_t allocations = 0;
 inline thread_local std::uint64_t failing_allocation = 0;  // the one with this number; 0: none
 inline thread_local std::uint64_t failing_from = 0;        // and all from this one on; 0: none
+// Called by every operator new and delete of this thread, but for those within the call itself.
+inline thread_local void (*at_each)() = nullptr;
 
 // This thread has no memory while it lives, but for the next `succeeding` allocations.
 class NoMemory {

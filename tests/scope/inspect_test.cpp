@@ -110,9 +110,74 @@ TEST(Inspect, FollowsAThreadThroughItsScopes) {
   EXPECT_EQ(here(), Names{});
 }
 
+TEST(Inspect, ShowsTheScopeThatANativeThreadLocalOpensAtItsThreadsEnd) {
+  struct OpensAtTheEnd {
+    bool* shown;
+    explicit OpensAtTheEnd(bool& to) : shown(&to) {}
+    OpensAtTheEnd(const OpensAtTheEnd&) = delete;
+    OpensAtTheEnd& operator=(const OpensAtTheEnd&) = delete;
+    ~OpensAtTheEnd() {
+      const Scope scope({.name = "at the end"});
+      *shown = thread_in(inspect(), "at the end") != nullptr;
+    }
+  };
+  bool shown = false;
+  std::thread([&] {
+    thread_local const OpensAtTheEnd before(shown);
+    const Scope scope({.name = "ordinary"});
+  }).join();
+  EXPECT_TRUE(shown);
+  EXPECT_EQ(thread_in(inspect(), "at the end"), nullptr);
+}
+
 TEST(Inspect, ForgetsThreadsThatHaveEnded) {
   std::thread([] { Scope scope({.name = "short-lived"}); }).join();
   EXPECT_EQ(thread_in(inspect(), "short-lived"), nullptr);
+}
+
+TEST(Inspect, TellsWhenTwoThreadsHoldTheSameObject) {
+  const ThreadLocal<borrowed<int*>> same{{.name = "the same for both"}};
+  const ThreadLocal<borrowed<int*>> own{{.name = "each its own"}};
+  int for_both = 0;
+  int here = 0;
+  int there = 0;
+  same.set(&for_both);
+  own.set(&here);
+  std::latch ready(1);
+  std::latch done(1);
+  std::jthread other([&] {
+    same.set(&for_both);
+    own.set(&there);
+    ready.count_down();
+    done.wait();
+  });
+  ready.wait();
+  const Inspection inspection = inspect();
+  done.count_down();
+  std::size_t of_same = 0;
+  std::size_t of_own = 0;
+  for (const InspectedThread& thread : inspection.threads)
+    for (const InspectedEntry& entry : thread.entries) {
+      of_same += entry.shared && entry.variable == "the same for both";
+      of_own += !entry.shared && entry.variable == "each its own";
+    }
+  EXPECT_EQ(of_same, 2U);
+  EXPECT_EQ(of_own, 2U);
+}
+
+TEST(Inspect, CountsTheValuesThatAreAbandoned) {
+  struct Resurrected {
+    const ThreadLocal<Resurrected>* variable = nullptr;
+    ~Resurrected() {
+      if (variable != nullptr) variable->get().variable = variable;
+    }
+  };
+  const ThreadLocal<Resurrected> variable{{.name = "resurrected"}};
+  const std::size_t before = inspect().abandoned;
+  testing::internal::CaptureStderr();
+  std::thread([&] { variable.get().variable = &variable; }).join();
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("resurrected"), std::string::npos);
+  EXPECT_EQ(inspect().abandoned, before + 1);
 }
 
 TEST(Inspect, NeverShowsHalfAName) {
