@@ -17,6 +17,23 @@
 
 namespace {
 
+// A buffer of each worker's, which grows as its requests ask.
+struct Buffer {
+  std::vector<char> text;
+};
+
+}  // namespace
+
+// What a buffer occupies; by default that would be sizeof(Buffer).
+template <>
+struct carrel::bytes_of<Buffer> {
+  std::size_t operator()(const Buffer& buffer) const noexcept {
+    return sizeof(buffer) + buffer.text.capacity();
+  }
+};
+
+namespace {
+
 // A server that has a thread pool of its own (here: Asio's) puts the boundary around what it runs.
 class Server {
  public:
@@ -50,7 +67,7 @@ class Server {
 
 int main() {
   carrel::ThreadLocal<std::string> tenant{{.name = "tenant"}};
-  carrel::ThreadLocal<std::vector<char>> buffer{
+  carrel::ThreadLocal<Buffer> buffer{
       {.name = "buffer", .lifetime = carrel::Lifetime::thread}};  // a cache, and says so
 
   std::mutex mutex;
@@ -61,7 +78,11 @@ int main() {
                    for (const carrel::Leftover& left : leftovers)
                      found.push_back(left.task + " left " + left.variable);
                  }});
-  server.handle("GET /good", [&] { buffer.get().resize(4096); });
+  server.handle("GET /good", [&] {
+    Buffer& own = buffer.get();
+    own.text.resize(4096);
+    buffer.publish_bytes(carrel::bytes_of<Buffer>()(own));  // it has grown in its place
+  });
   server.handle("GET /bad", [&] { tenant.set("acme"); });  // never removed
   const carrel::RequestLocal<std::string> caller{"caller"};
   std::string mailed_to;

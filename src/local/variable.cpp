@@ -46,6 +46,7 @@ NewValue::NewValue(Key key, Slot& slot, const VariableInfo& info)
   forks_ = self.forks;
   cell_ = take_sticky(self, slot, key, info.room);
   if (cell_ == nullptr) cell_ = self.pool.take(info.room, info.align);
+  cell_->bytes.store(info.size, std::memory_order_relaxed);  // a figure, until the value tells
 }
 
 void NewValue::discard() noexcept {
@@ -87,8 +88,7 @@ namespace {
 // Puts the cell, whose value is complete, into the map, which has room for it.
 [[gnu::always_inline]] inline void* publish_cell(ThreadBlock& self, Key key, Slot& slot,
                                                  const VariableInfo& info, Cell& cell) noexcept {
-  cell.bytes.store(info.size, std::memory_order_relaxed);   // a figure
-  cell.born.store(age_clock(), std::memory_order_relaxed);  // as well
+  cell.born.store(age_clock(), std::memory_order_relaxed);  // a figure
   if (info.lifetime == Lifetime::task) {
     cell.stamp = self.map.epoch();
     self.map.note_creation();
@@ -113,7 +113,8 @@ void* insert_word(Key key, Slot& slot, const VariableInfo& info, std::uint64_t w
   self.map.reserve(key);
   Cell* cell = take_sticky(self, slot, key, info.room);
   if (cell == nullptr) cell = self.pool.take(info.room, info.align);
-  std::memcpy(cell->value(), &word, sizeof(word));  // every cell has room for a word
+  std::memcpy(cell->value(), &word, sizeof(word));          // every cell has room for a word
+  cell->bytes.store(info.size, std::memory_order_relaxed);  // a figure
   return publish_cell(self, key, slot, info, *cell);
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "carrel/local/thread_local.h"
 #include "carrel/scope/request_local.h"
 #include "carrel/scope/snapshot.h"
 
@@ -32,5 +33,14 @@ carrel::RequestLocal<int&> variable{"x"};
 #elif CASE == 6
 void copy(carrel::RequestLocal<int>& variable) {
   carrel::RequestLocal<int> other(variable);
+}
+#elif CASE == 7
+struct Cache {};
+template <>
+struct carrel::bytes_of<Cache> {
+  std::size_t operator()(const Cache&) const { return 1; }
+};
+void make(const carrel::ThreadLocal<Cache>& variable) {
+  variable.get();
 }
 #endif

@@ -35,6 +35,21 @@ enum class Ending {
 // The ending that this thread's innermost running destructor of a value belongs to.
 [[nodiscard]] Ending current_ending() noexcept;
 
+// How a T tells what it occupies, its handle included, for inspection and audits. Without a
+// specialisation that is sizeof(T).
+//
+//   template <>
+//   struct carrel::bytes_of<Glyphs> {
+//     std::size_t operator()(const Glyphs& glyphs) const noexcept { return glyphs.bytes(); }
+//   };
+//
+// Asked on the value's own thread, with no lock held, whenever a value is made or set (get, set,
+// bind and its end); publish_bytes() is for what changes in place. It must not throw, and not
+// remove the value. Declared before the first variable of a T. A program may specialise it for a
+// standard type, a library for its own types only.
+template <class T>
+struct bytes_of;
+
 struct VariableStatistics {
   std::size_t values = 0;      // threads that hold a value now
   std::size_t idle_cells = 0;  // memory of removed values that threads keep for the next one
@@ -61,6 +76,16 @@ struct Stored<borrowed<T>> {
   using type = T;
   static constexpr bool is_borrowed = true;
 };
+
+template <class T>
+inline constexpr bool tells_bytes = requires { sizeof(bytes_of<T>); };
+
+template <class T>
+[[nodiscard]] std::size_t told_bytes(const T& value) noexcept {
+  static_assert(std::is_nothrow_invocable_r_v<std::size_t, const bytes_of<T>&, const T&>,
+                "bytes_of<T> is called with a const T&, does not throw, and returns a size");
+  return bytes_of<T>()(value);
+}
 
 template <class T>
 inline constexpr bool refers_to_another = std::is_pointer_v<T> || std::is_member_pointer_v<T>;

@@ -25,7 +25,7 @@ namespace carrel {
 struct InspectedEntry {
   std::string variable;
   std::string type;
-  std::size_t bytes = 0;        // sizeof, or what the owner said by publish_bytes()
+  std::size_t bytes = 0;        // by bytes_of<T>, or the owner's publish_bytes(); else sizeof
   bool outlives_tasks = false;  // declared Lifetime::thread
   // Since the value was made, to 10 ms; set() does not make it younger.
   std::chrono::milliseconds age{};

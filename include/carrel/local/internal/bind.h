@@ -74,7 +74,7 @@ class [[nodiscard]] Bind : private local::BindChain {
         throw;
       }
     }
-    local::Values<T>::note_referent(*present);
+    local::Values<T>::note_change(*present);
     replaced(present);
   }
 
@@ -89,7 +89,7 @@ class [[nodiscard]] Bind : private local::BindChain {
     const bool same_cell = present != nullptr;
     if (same_cell) {
       *present = std::move(*previous_);
-      local::Values<T>::note_referent(*present);
+      local::Values<T>::note_change(*present);
     } else {
       present = &local::Values<T>::create(target, [this]() -> T { return std::move(*previous_); });
     }

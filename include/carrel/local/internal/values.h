@@ -40,7 +40,7 @@ class Values {
   // Makes the value that is not there yet from what `make` returns.
   template <class Make>
   static T& create(const Target& target, Make&& make) {
-    if constexpr (is_word<Plain> && !has_referent<Plain>) {
+    if constexpr (is_word<Plain> && !has_referent<Plain> && !tells_bytes<Plain>) {
       const std::uint32_t before = thread_block.map.insertions();
       const Plain value = make();
       if (thread_block.map.insertions() != before) {  // `make` has used the map
@@ -59,12 +59,18 @@ class Values {
     NewValue fresh(target.key, target.slot, target.info);
     ::new (fresh.memory()) Plain(make());
     fresh.constructed();
-    note_referent(*static_cast<T*>(fresh.memory()));
+    note_change(*static_cast<T*>(fresh.memory()));
     return *static_cast<T*>(fresh.publish());
   }
 
-  // To be called after each change of a value that refers to another object.
-  static void note_referent(T& value) noexcept {
+  // To be called after each change of a value, also of one that is not in the map yet: records what
+  // other threads may know of it.
+  static void note_change(T& value) noexcept {
+    if constexpr (tells_bytes<Plain>) {
+      // Relaxed: a figure on its own.
+      Cell::of(const_cast<Plain*>(std::addressof(value)))
+          .bytes.store(told_bytes<Plain>(value), std::memory_order_relaxed);
+    }
     if constexpr (has_referent<Plain>) {
       referent_record(const_cast<Plain*>(std::addressof(value)), referent_at<Plain>)
           .store(referent_of(std::as_const(value)), std::memory_order_relaxed);  // only reported
@@ -93,7 +99,7 @@ class Values {
   template <class U>
   static void replace(T& present, U&& value) {
     put(present, std::forward<U>(value));
-    note_referent(present);
+    note_change(present);
   }
 
  private:
