@@ -24,8 +24,10 @@ using Doom = PhysicalTransaction::Doom;
 // A joining call's own, earlier deadline, for as long as the call lasts.
 class Narrowed {
  public:
-  Narrowed(PhysicalTransaction& transaction, Clock::Steady deadline) noexcept
-      : transaction_(transaction), before_(transaction.deadline()) {
+  Narrowed(Bound& bound, PhysicalTransaction& transaction, Clock::Steady deadline) noexcept
+      : around_(bound.deadline, deadline),
+        transaction_(transaction),
+        before_(transaction.deadline()) {
     if (deadline < before_) transaction.set_deadline(deadline);
   }
   Narrowed(const Narrowed&) = delete;
@@ -35,6 +37,7 @@ class Narrowed {
   }
 
  private:
+  const Restored<Clock::Steady> around_;
   PhysicalTransaction& transaction_;
   Clock::Steady before_;
 };
@@ -101,8 +104,8 @@ Session::Core::Core(SessionOptions options)
   if (options_.two_phase) session::require_sound(*options_.two_phase, router_.destinations());
 }
 
-Clock::Steady Session::Core::deadline_of(const TransactionOptions& options) const {
-  auto deadline = Scope::current()->deadline().value_or(kNoDeadline);
+Clock::Steady Session::Core::deadline_of(const Bound& bound, const TransactionOptions& options) {
+  auto deadline = std::min(bound.deadline, Scope::current()->deadline().value_or(kNoDeadline));
   if (options.deadline)
     deadline = std::min(deadline, Clock::Steady::clock::now() + *options.deadline);
   return deadline;
@@ -113,20 +116,20 @@ void Session::Core::run(const TransactionOptions& options, Body body, void* clos
   auto* current = bound.current;
   switch (options.propagation) {
     case Propagation::required:
-      return current != nullptr ? join(*current, options, body, closure)
+      return current != nullptr ? join(bound, *current, options, body, closure)
                                 : run_new(bound, options, body, closure);
     case Propagation::requires_new:
       return run_new(bound, options, body, closure);
     case Propagation::nested:
-      return current != nullptr ? run_nested(*current, options, body, closure)
+      return current != nullptr ? run_nested(bound, *current, options, body, closure)
                                 : run_new(bound, options, body, closure);
     case Propagation::supports:
-      return current != nullptr ? join(*current, options, body, closure)
+      return current != nullptr ? join(bound, *current, options, body, closure)
                                 : run_outside(bound, options, body, closure);
     case Propagation::not_supported:
       return run_outside(bound, options, body, closure);
     case Propagation::mandatory:
-      return join(require_transaction(), options, body, closure);
+      return join(bound, require_transaction(), options, body, closure);
     case Propagation::never:
       if (current != nullptr)
         throw Error("transaction_exists", "this call must not run inside a transaction");
@@ -134,13 +137,13 @@ void Session::Core::run(const TransactionOptions& options, Body body, void* clos
   }
 }
 
-void Session::Core::join(PhysicalTransaction& current, const TransactionOptions& options, Body body,
-                         void* closure) {
+void Session::Core::join(Bound& bound, PhysicalTransaction& current,
+                         const TransactionOptions& options, Body body, void* closure) {
   if (options.isolation != Isolation::standard && options.isolation != current.isolation()) {
     throw Error("isolation_mismatch",
                 "the transaction that this call joins has another isolation level");
   }
-  const Narrowed narrowed(current, deadline_of(options));
+  const Narrowed narrowed(bound, current, deadline_of(bound, options));
   try {
     if (body(closure) == Verdict::roll_back) current.doom(Doom::by_participant);
   } catch (const std::exception& thrown) {
@@ -152,9 +155,9 @@ void Session::Core::join(PhysicalTransaction& current, const TransactionOptions&
   }
 }
 
-void Session::Core::run_nested(PhysicalTransaction& current, const TransactionOptions& options,
-                               Body body, void* closure) {
-  const Narrowed narrowed(current, deadline_of(options));
+void Session::Core::run_nested(Bound& bound, PhysicalTransaction& current,
+                               const TransactionOptions& options, Body body, void* closure) {
+  const Narrowed narrowed(bound, current, deadline_of(bound, options));
   current.enter_savepoint();
   Verdict verdict = Verdict::roll_back;
   try {
@@ -179,7 +182,7 @@ void Session::Core::run_nested(PhysicalTransaction& current, const TransactionOp
 void Session::Core::run_outside(Bound& bound, const TransactionOptions& options, Body body,
                                 void* closure) {
   const Restored<PhysicalTransaction*> current(bound.current, nullptr);
-  const Restored<Clock::Steady> deadline(bound.deadline, deadline_of(options));
+  const Restored<Clock::Steady> deadline(bound.deadline, deadline_of(bound, options));
   const Stoppable stop(bound, options.stop);
   session::require_not_stopped(bound.stop, "");
   static_cast<void>(body(closure));
@@ -188,7 +191,7 @@ void Session::Core::run_outside(Bound& bound, const TransactionOptions& options,
 template <class Attempt>
 std::invoke_result_t<Attempt&, Clock::Steady> Session::Core::retried(
     Bound& bound, const TransactionOptions& options, Attempt attempt) {
-  const auto deadline = deadline_of(options);
+  const auto deadline = deadline_of(bound, options);
   const Stoppable stop(bound, options.stop);
   for (int number = 1;; ++number) {
     session::require_not_stopped(bound.stop, "begin");
@@ -226,7 +229,7 @@ void Session::Core::attempt(Bound& bound, const TransactionOptions& options, Clo
   PhysicalTransaction transaction(options, deadline, bound.stop);
   const Restored<PhysicalTransaction*> current(bound.current, &transaction);
   try {
-    run_to_end(transaction, options, body, closure);
+    run_to_end(bound, transaction, options, body, closure);
   } catch (...) {
     transaction.roll_back();
     complete(bound, transaction);
@@ -236,8 +239,9 @@ void Session::Core::attempt(Bound& bound, const TransactionOptions& options, Clo
 }
 
 // The closure, then COMMIT or ROLLBACK, as it and whoever joined it have said.
-void Session::Core::run_to_end(PhysicalTransaction& transaction, const TransactionOptions& options,
-                               Body body, void* closure) {
+void Session::Core::run_to_end(Bound& bound, PhysicalTransaction& transaction,
+                               const TransactionOptions& options, Body body, void* closure) {
+  const Restored<Clock::Steady> deadline(bound.deadline, transaction.deadline());
   Verdict verdict = Verdict::roll_back;
   try {
     verdict = body(closure);
@@ -310,7 +314,7 @@ Result Session::Core::execute(std::string_view sql, std::span<const Value> param
 // Outside a transaction: a connection for just this statement.
 Result Session::Core::execute_alone(const Bound& bound, const session::Resolved& statement,
                                     std::span<const Value> parameters) {
-  const auto deadline = std::min(bound.deadline, deadline_of({}));
+  const auto deadline = deadline_of(bound, {});
   const auto run = [&](Access access) {
     auto lease = statement.destination.route.pool->borrow(
         {.access = access, .deadline = deadline, .stays_on_thread = true});

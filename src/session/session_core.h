@@ -41,7 +41,7 @@ class Restored {
 struct Bound {
   PhysicalTransaction* current = nullptr;
   Hooks* completing = nullptr;           // whose after_* hooks run now
-  Clock::Steady deadline = kNoDeadline;  // of statements outside a transaction
+  Clock::Steady deadline = kNoDeadline;  // the earliest of all the calls around
   std::stop_token stop = {};             // of all the calls around that were given one
 };
 
@@ -68,10 +68,10 @@ class Session::Core {
   using Bound = session::Bound;
   using PhysicalTransaction = session::PhysicalTransaction;
 
-  void join(PhysicalTransaction& current, const TransactionOptions& options, Body body,
-            void* closure);
-  void run_nested(PhysicalTransaction& current, const TransactionOptions& options, Body body,
-                  void* closure);
+  void join(Bound& bound, PhysicalTransaction& current, const TransactionOptions& options,
+            Body body, void* closure);
+  void run_nested(Bound& bound, PhysicalTransaction& current, const TransactionOptions& options,
+                  Body body, void* closure);
   void run_outside(Bound& bound, const TransactionOptions& options, Body body, void* closure);
   void run_new(Bound& bound, const TransactionOptions& options, Body body, void* closure);
   // Runs it again as `options` allow.
@@ -86,13 +86,15 @@ class Session::Core {
                     std::deque<PhysicalTransaction>& open);
   void attempt(Bound& bound, const TransactionOptions& options, Clock::Steady deadline, Body body,
                void* closure);
-  void run_to_end(PhysicalTransaction& transaction, const TransactionOptions& options, Body body,
-                  void* closure);
+  void run_to_end(Bound& bound, PhysicalTransaction& transaction,
+                  const TransactionOptions& options, Body body, void* closure);
   void conclude(PhysicalTransaction& transaction, Verdict verdict);
   void complete(Bound& bound, PhysicalTransaction& transaction);
   Result execute_alone(const Bound& bound, const session::Resolved& statement,
                        std::span<const Value> parameters);
-  [[nodiscard]] Clock::Steady deadline_of(const TransactionOptions& options) const;
+  // The earliest of the scope's, of those around, and of the call's own.
+  [[nodiscard]] static Clock::Steady deadline_of(const Bound& bound,
+                                                 const TransactionOptions& options);
   [[nodiscard]] std::chrono::nanoseconds pause_before(const Retry& retry, int attempt) noexcept;
   [[nodiscard]] session::Pause pause_within();
 

@@ -192,6 +192,7 @@ void Session::Core::run_branches(Bound& bound, const TransactionOptions& options
   for (const auto& branch : branches) {
     auto& own = open.emplace_back(options, deadline, bound.stop);
     const Restored<PhysicalTransaction*> current(bound.current, &own);
+    const Restored<Clock::Steady> around(bound.deadline, deadline);
     branch();
     if (own.doom() == PhysicalTransaction::Doom::none) own.hooks().run_before_commit();
     if (own.doom() != PhysicalTransaction::Doom::none) return;  // all of them will roll back

@@ -56,6 +56,11 @@ class StubDriver final : public Driver {
 
   [[nodiscard]] Diary diary() const;
   void forget_diary();
+  // The deadline that held when a connection met `point` last.
+  [[nodiscard]] Clock::Steady deadline_at(StubPoint point) const;
+  // Of all connections together, as a database would need them that takes BEGIN along with the
+  // first statement, a batch at once, and COMMIT along with a batch.
+  [[nodiscard]] std::uint64_t round_trips() const noexcept { return round_trips_.load(); }
   [[nodiscard]] int open() const noexcept { return open_.load(); }
   [[nodiscard]] int open_max() const noexcept { return open_max_.load(); }
 
@@ -66,7 +71,7 @@ class StubDriver final : public Driver {
     int times;
   };
 
-  void meet(StubPoint point);
+  void meet(StubPoint point, Clock::Steady deadline);
   void write(int connection, const std::string& entry);
   void opened();
 
@@ -76,7 +81,9 @@ class StubDriver final : public Driver {
   std::atomic<int> open_{0};
   std::atomic<int> open_max_{0};
   std::atomic<std::int64_t> answer_{0};
-  mutable std::mutex mutex_;  // the two below are guarded by mutex_
+  std::atomic<std::uint64_t> round_trips_{0};
+  mutable std::mutex mutex_;  // all below are guarded by mutex_
+  std::array<Clock::Steady, 9> deadlines_{};
   std::array<std::deque<Action>, 9> actions_;
   Diary diary_;
 };
@@ -103,9 +110,55 @@ class StubConnection final : public Connection {
 
  protected:
   Result do_execute(const Statement& statement, std::span<const Value>) override {
+    ++driver_.round_trips_;
+    return answer_to(statement);
+  }
+  std::vector<Result> do_batch(std::span<const BatchItem> items) override {
+    ++driver_.round_trips_;
+    std::vector<Result> results;
+    for (const auto& item : items) results.push_back(answer_to(item.statement));
+    return results;
+  }
+  std::vector<Result> do_batch_and_commit(std::span<const BatchItem> items) override {
+    auto results = do_batch(items);
+    end_by_commit();
+    return results;
+  }
+  void do_begin(const BeginOptions& options) override {
+    constexpr std::array kIsolations = {"", " read committed", " repeatable read", " serializable"};
+    driver_.write(number_, std::string("begin") +
+                               kIsolations.at(static_cast<std::size_t>(options.isolation)) +
+                               (options.access == Access::read_only ? " read only" : ""));
+    driver_.meet(StubPoint::begin, deadline());
+    in_transaction_ = true;
+  }
+  void do_commit() override {
+    ++driver_.round_trips_;
+    end_by_commit();
+  }
+  void do_rollback() noexcept override {
+    if (!in_transaction_) return;
+    in_transaction_ = false;
+    ++driver_.round_trips_;
+    driver_.write(number_, "rollback");
+    broken_ = !met(StubPoint::rollback);
+  }
+  void do_savepoint_command(std::string_view sql) override {
+    ++driver_.round_trips_;
+    driver_.write(number_, std::string(sql));
+    try {
+      driver_.meet(StubPoint::savepoint, deadline());
+    } catch (const SqlError& error) {
+      if (error.code() == "sql.transaction_lost") in_transaction_ = false;
+      throw;
+    }
+  }
+
+ private:
+  Result answer_to(const Statement& statement) {
     driver_.write(number_, std::string(statement.text));
     try {
-      driver_.meet(StubPoint::execute);
+      driver_.meet(StubPoint::execute, deadline());
     } catch (const SqlError& error) {
       if (error.code() == "sql.connection_lost" || error.code() == "sql.transaction_lost")
         in_transaction_ = false;
@@ -121,41 +174,19 @@ class StubConnection final : public Connection {
     row.add_integer(driver_.answer_.load());
     return row.finish(1);
   }
-  void do_begin(const BeginOptions& options) override {
-    driver_.write(number_, options.access == Access::read_only ? "begin read only" : "begin");
-    driver_.meet(StubPoint::begin);
-    in_transaction_ = true;
-  }
-  void do_commit() override {
+  void end_by_commit() {
     driver_.write(number_, "commit");
     in_transaction_ = false;
     try {
-      driver_.meet(StubPoint::commit);
+      driver_.meet(StubPoint::commit, deadline());
     } catch (const SqlError& error) {
       broken_ = error.in_doubt();
       throw;
     }
   }
-  void do_rollback() noexcept override {
-    if (!in_transaction_) return;
-    in_transaction_ = false;
-    driver_.write(number_, "rollback");
-    broken_ = !met(StubPoint::rollback);
-  }
-  void do_savepoint_command(std::string_view sql) override {
-    driver_.write(number_, std::string(sql));
-    try {
-      driver_.meet(StubPoint::savepoint);
-    } catch (const SqlError& error) {
-      if (error.code() == "sql.transaction_lost") in_transaction_ = false;
-      throw;
-    }
-  }
-
- private:
   bool met(StubPoint point) noexcept {
     try {
-      driver_.meet(point);
+      driver_.meet(point, deadline());
       return true;
     } catch (const Error&) {
       return false;
@@ -170,7 +201,7 @@ class StubConnection final : public Connection {
 };
 
 inline std::unique_ptr<Connection> StubDriver::connect(const ConnectOptions& options) {
-  meet(StubPoint::connect);
+  meet(StubPoint::connect, options.deadline);
   opened();
   return std::make_unique<StubConnection>(*this, last_number_.fetch_add(1) + 1, options.access);
 }
@@ -187,10 +218,16 @@ inline void StubDriver::at(StubPoint point, std::function<void()> action, int ti
   actions_[static_cast<std::size_t>(point)].push_back({std::move(action), times});
 }
 
-inline void StubDriver::meet(StubPoint point) {
+inline Clock::Steady StubDriver::deadline_at(StubPoint point) const {
+  const std::scoped_lock lock(mutex_);
+  return deadlines_[static_cast<std::size_t>(point)];
+}
+
+inline void StubDriver::meet(StubPoint point, Clock::Steady deadline) {
   std::function<void()> run;
   {
     const std::scoped_lock lock(mutex_);
+    deadlines_[static_cast<std::size_t>(point)] = deadline;
     auto& actions = actions_[static_cast<std::size_t>(point)];
     if (actions.empty()) return;
     run = actions.front().run;

@@ -60,7 +60,7 @@ struct TransactionOptions {
   bool read_only = false;
   bool deferrable = false;
   // Counted from the call, over everything: waiting for a connection, statements, commit. The
-  // scope's own deadline holds besides.
+  // scope's own deadline and those of the calls around hold besides.
   std::optional<std::chrono::milliseconds> deadline = std::nullopt;
   Retry retry = Retry::never();
   CommitRule commits_on = nullptr;
