@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "carrel/base/assert.h"
 #include "carrel/db/sql_error.h"
@@ -147,8 +148,15 @@ void Connection::savepoint(int depth) {
 }
 
 void Connection::rollback_to(int depth) {
-  do_savepoint_command("rollback to savepoint " + savepoint_name(depth));
-  do_savepoint_command("release savepoint " + savepoint_name(depth));
+  const auto before = std::exchange(deadline_, upkeep_deadline());
+  try {
+    do_savepoint_command("rollback to savepoint " + savepoint_name(depth));
+    do_savepoint_command("release savepoint " + savepoint_name(depth));
+  } catch (...) {
+    deadline_ = before;
+    throw;
+  }
+  deadline_ = before;
 }
 
 void Connection::release(int depth) {

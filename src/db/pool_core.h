@@ -157,10 +157,11 @@ inline Pool::Lease Pool::Core::borrow(const BorrowOptions& options) {
 
 inline void Pool::Core::give_back(db::Slot& slot) noexcept {
   auto& connection = *slot.connection;
-  if (connection.deadline() != kNoDeadline) connection.set_deadline(kNoDeadline);
   if (slot.measured_since != Clock::Steady()) [[unlikely]]
     end_sample(slot);
+  // By the borrower's deadline, since it waits: what cannot be cleaned in time is closed.
   const bool good = connection.reset();
+  if (connection.deadline() != kNoDeadline) connection.set_deadline(kNoDeadline);
   const bool young = !keeps_time_ || still_young(slot);
   if (reports_leaks_) note_returned(slot);
   if (db::Holder* holder = slot.holder.load(std::memory_order_relaxed); holder != nullptr) {

@@ -183,8 +183,6 @@ bool PhysicalTransaction::finish(std::string_view name, Prepared end, Clock::Ste
 
 void PhysicalTransaction::roll_back() noexcept {
   if (committed() || !lease_) return;
-  // Undoing must have its time, whatever became of the deadline.
-  lease_->set_deadline(kNoDeadline);
   lease_->rollback();
 }
 
@@ -206,13 +204,11 @@ void PhysicalTransaction::roll_back_to_savepoint() noexcept {
   savepoints_.pop_back();
   if (savepoints_made_ != depth) return;
   savepoints_made_ = depth - 1;
-  lease_->set_deadline(kNoDeadline);  // undoing must have its time
   try {
     if (!lost_) lease_->rollback_to(static_cast<int>(depth));
   } catch (const Error&) {
     lost_ = true;  // what the savepoint held is still there: nothing of it may be committed
   }
-  lease_->set_deadline(deadline_);
   if (lost_) {
     doom_ = Doom::by_participant;
     for (auto& savepoint : savepoints_) savepoint.doom = Doom::by_participant;

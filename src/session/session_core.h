@@ -86,8 +86,8 @@ class Session::Core {
                     std::deque<PhysicalTransaction>& open);
   void attempt(Bound& bound, const TransactionOptions& options, Clock::Steady deadline, Body body,
                void* closure);
-  void run_to_end(Bound& bound, PhysicalTransaction& transaction,
-                  const TransactionOptions& options, Body body, void* closure);
+  void run_to_end(Bound& bound, PhysicalTransaction& transaction, const TransactionOptions& options,
+                  Body body, void* closure);
   void conclude(PhysicalTransaction& transaction, Verdict verdict);
   void complete(Bound& bound, PhysicalTransaction& transaction);
   Result execute_alone(const Bound& bound, const session::Resolved& statement,

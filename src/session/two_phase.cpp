@@ -72,7 +72,6 @@ std::optional<Prepared> decision_of(const TwoPhase& how, Pool& decider, std::str
     const auto inserted = lease->execute(
         "insert into " + how.log_table + " (name) values ($1) on conflict (name) do nothing",
         parameters);
-    lease->set_deadline(kNoDeadline);
     lease->rollback();
     decision = inserted.affected_rows() == 0 ? Prepared::commit : Prepared::roll_back;
   }));

@@ -44,8 +44,8 @@ TEST_F(Deadline, OfACallWithoutATransactionHoldsForAllThatItSends) {
 }
 
 TEST_F(Deadline, OfATransactionHoldsForWhatIsBegunInsideItTheEarlierOneWins) {
-  for (const auto mode : {P::required, P::requires_new, P::nested, P::supports, P::not_supported,
-                          P::mandatory}) {
+  for (const auto mode :
+       {P::required, P::requires_new, P::nested, P::supports, P::not_supported, P::mandatory}) {
     SCOPED_TRACE(static_cast<int>(mode));
     session_.transaction({.deadline = 1h}, [&] {
       session_.execute("outer");
@@ -75,6 +75,21 @@ TEST_F(Deadline, OfACallThatJoinedHoldsForWhatIsBegunInsideIt) {
     session_.transaction({.propagation = P::requires_new}, [&] { session_.execute("new"); });
     EXPECT_EQ(of_the_last_statement(), kNoDeadline);
   });
+}
+
+// Whoever waits for it has set it.
+TEST_F(Deadline, OfATransactionHoldsForUndoingAndCleaningAsWell) {
+  session_.transaction({.deadline = 1h}, [&] {
+    session_.execute("work");
+    session_.set_rollback_only();
+  });
+  EXPECT_EQ(driver_.deadline_at(StubPoint::rollback), of_the_last_statement());
+  EXPECT_EQ(driver_.deadline_at(StubPoint::reset), of_the_last_statement());
+  session_.transaction({.propagation = P::supports, .deadline = 1h},
+                       [&] { session_.execute("alone"); });
+  EXPECT_EQ(driver_.deadline_at(StubPoint::reset), of_the_last_statement());
+  session_.execute("without");
+  EXPECT_EQ(driver_.deadline_at(StubPoint::reset), kNoDeadline);
 }
 
 TEST_F(Deadline, HooksAfterTheEndHaveThatOfTheCallsAroundAndNotOfWhatEnded) {

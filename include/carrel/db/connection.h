@@ -131,10 +131,12 @@ class Connection {
 
   // Savepoints are numbered by depth, 1 first.
   void savepoint(int depth);
-  void rollback_to(int depth);  // the savepoint is gone afterwards
+  void rollback_to(int depth);  // the savepoint is gone afterwards; also once the deadline passed
   void release(int depth);
 
   // Holds for every call until changed. What is not finished by then ends with "sql.deadline".
+  // Undoing (rollback, rollback_to, reset) is tried all the same, for a moment that the driver
+  // sets: to a server that does not answer by then, the connection is broken().
   void set_deadline(Clock::Steady deadline) noexcept { deadline_ = deadline; }
   [[nodiscard]] Clock::Steady deadline() const noexcept { return deadline_; }
 
@@ -184,6 +186,9 @@ class Connection {
 
   // Throws "sql.deadline" when it has passed.
   void require_time(std::string_view statement) const;
+  // Until when undoing and cleaning up may take: with a server, until the deadline, and a little
+  // longer where it has passed or is about to. Whoever cannot by then gives the connection up.
+  [[nodiscard]] virtual Clock::Steady upkeep_deadline() const noexcept { return kNoDeadline; }
 
  private:
   class Busy;

@@ -39,6 +39,7 @@ class MariadbConnection final : public Connection {
   void do_commit() override;
   void do_rollback() noexcept override;
   void do_savepoint_command(std::string_view sql) override;
+  [[nodiscard]] Clock::Steady upkeep_deadline() const noexcept override;
 
  private:
   class Run;
@@ -78,7 +79,6 @@ class MariadbConnection final : public Connection {
   [[noreturn]] static void throw_cancelled(remote::CancelReason reason, std::string_view sql);
   void command(const std::string& sql);
   [[nodiscard]] bool configure(Patience& patience, std::string_view role_command);
-  [[nodiscard]] Clock::Steady upkeep_deadline() const noexcept;
 
   std::shared_ptr<const MariadbOptions> options_;
   Link link_;

@@ -46,6 +46,7 @@ class PostgresConnection final : public Connection {
   void do_prepare(std::string_view name) override;
   bool do_finish_prepared(std::string_view name, Prepared end) override;
   void do_savepoint_command(std::string_view sql) override;
+  [[nodiscard]] Clock::Steady upkeep_deadline() const noexcept override;
 
  private:
   class Copy;
@@ -115,7 +116,6 @@ class PostgresConnection final : public Connection {
   [[nodiscard]] bool resolves() const noexcept { return options_->resolve_max.count() > 0; }
   [[noreturn]] void throw_lost(const Plan& plan, const Outcome& outcome, Fate fate);
   [[noreturn]] void throw_failure(const Outcome& outcome, std::string_view sql);
-  [[nodiscard]] Clock::Steady upkeep_deadline() const noexcept;
 
   std::shared_ptr<const PostgresOptions> options_;
   std::shared_ptr<Askers> askers_;
