@@ -32,7 +32,16 @@ std::string random_name() {
   return name;
 }
 
+// What waits for the replicas is a write, such as a message that nobody reads.
+constexpr std::string_view kWaitForReplicas =
+    "select case when current_setting('synchronous_standby_names') <> '' "
+    "then pg_logical_emit_message(true, 'carrel', '') end";
+
 }  // namespace
+
+void wait_for_replicas(Connection& connection) {
+  connection.execute(kWaitForReplicas);
+}
 
 void require_sound(const TwoPhase& how, std::span<const Destination> destinations) {
   const auto require = [](std::string_view name) {
@@ -73,7 +82,13 @@ std::optional<Prepared> decision_of(const TwoPhase& how, Pool& decider, std::str
         "insert into " + how.log_table + " (name) values ($1) on conflict (name) do nothing",
         parameters);
     lease->rollback();
-    decision = inserted.affected_rows() == 0 ? Prepared::commit : Prepared::roll_back;
+    if (inserted.affected_rows() > 0) {
+      decision = Prepared::roll_back;
+    } else {
+      lease->set_deadline(until);
+      wait_for_replicas(*lease);
+      decision = Prepared::commit;
+    }
   }));
   return decision;
 }
@@ -144,8 +159,6 @@ void CommitTogether::decide() {
   } catch (const Error& error) {
     if (!error.in_doubt()) throw;
     undecided_ = true;
-    // Else it was committed, but is not known to be on a replica: the log here cannot tell more.
-    if (error.code() != "sql.connection_lost" && error.code() != "sql.deadline") throw;
     decider_->release();  // whoever asks may need its place in the pool
     const auto decision =
         decision_of(how_, *decider_->destination()->route.pool, name_, settled_by(), pause_);

@@ -41,11 +41,7 @@ class Recoverer {
     for (const auto& database : databases_) {
       for (const auto& prepared : database.prepared) settle(database, prepared, turn(left--));
     }
-    // Another database may hold a part of anything in the log.
-    if (found_.unreachable.empty() && found_.in_doubt.empty()) {
-      for (auto& database : databases_)
-        reach(database, until_, [&](Connection& c) { forget(database, c); });
-    }
+    forget_decided();
     return std::move(found_);
   }
 
@@ -151,6 +147,19 @@ class Recoverer {
       return std::ranges::any_of(destinations_,
                                  [&](const Destination& d) { return d.route.name == route; });
     });
+  }
+
+  // Another database may hold a part of anything in the log; and a replica may come to stand for
+  // one, with whatever it has by then.
+  void forget_decided() {
+    const bool none = std::ranges::all_of(
+        databases_, [](const Database& database) { return database.decided.empty(); });
+    if (none || !found_.in_doubt.empty()) return;
+    auto left = 2 * databases_.size();
+    for (const auto& database : databases_) reach(database, turn(left--), wait_for_replicas);
+    if (!found_.unreachable.empty()) return;
+    for (const auto& database : databases_)
+      reach(database, turn(left--), [&](Connection& c) { forget(database, c); });
   }
 
   void forget(const Database& database, Connection& connection) {

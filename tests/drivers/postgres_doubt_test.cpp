@@ -92,32 +92,6 @@ TEST_F(PostgresDoubt, ACommitThatIsCutAtAnyByteOnItsWayIsKnownToBeRolledBackOrDo
   EXPECT_GT(rolled_back, 0);
 }
 
-// The server's warning of a COMMIT that did not wait for its replicas, without replicas: raised by
-// a trigger that runs at COMMIT.
-TEST_F(PostgresDoubt, ACommitThatWasNotReplicatedStaysInDoubtOnceTheWarningHasPassed) {
-  observer_->execute(
-      "create or replace function warn() returns trigger language plpgsql as "
-      "$$ begin raise warning 'only here' using errcode = '57P01'; return null; end $$");
-  observer_->execute(
-      "create constraint trigger warns after insert on item initially deferred "
-      "for each row execute function warn()");
-  const auto connection = open();
-  connection->begin({});
-  insert(*connection, -1);
-  gate_.set({});
-  EXPECT_EQ(thrown_by([&] { connection->commit(); }), "sql.cancelled, in doubt");
-  const auto answered = gate_.passed();
-  constexpr std::size_t what_follows = 12 + 6;  // "COMMIT" is done; ready
-  ASSERT_GT(answered, what_follows);
-  for (std::size_t cut = 0; cut < answered; cut += cut + 20 < answered - what_follows ? 7 : 1) {
-    const int id = static_cast<int>(cut);
-    EXPECT_EQ(commit_cut({.cut_after = cut, .spare_new = true}, id),
-              cut < answered - what_follows ? "nothing" : "sql.cancelled, in doubt")
-        << cut;
-    EXPECT_TRUE(exists(id)) << cut;
-  }
-}
-
 TEST_F(PostgresDoubt, ABackendKilledBeforeCommitIsKnownToBeRolledBack) {
   const auto connection = open();
   connection->begin({});

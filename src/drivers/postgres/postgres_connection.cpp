@@ -80,7 +80,8 @@ Result PostgresConnection::do_execute(const Statement& statement,
         pipeline_.execute(variant->name(), parameters_, by_deadline(OnDeadline::cancel));
     broken_ |= !outcome.usable;
     const auto* answer = outcome.answers[0].get();
-    if (answer != nullptr && outcome.ending == Ending::complete && !outcome.failure) [[likely]] {
+    const bool done = answer != nullptr && outcome.ending == Ending::complete && !outcome.failure;
+    if (done && !(outcome.unreplicated && autocommit)) [[likely]] {
       if (!variant->columns) variant->columns = columns_of(answer);
       return rows_of(answer, variant->columns);
     }

@@ -110,7 +110,7 @@ class PostgresConnection final : public Connection {
   [[noreturn]] static void throw_given_up(std::string_view sql);
   void require_success(const Plan& plan, const Outcome& outcome);
   void require_committed(const Outcome& outcome, std::size_t step);
-  void require_replicated();
+  void require_replicated(const Outcome& outcome);
   // Returns where the COMMIT that was lost turned out to have happened.
   void settle_lost(const Plan& plan, const Outcome& outcome);
   [[nodiscard]] bool resolves() const noexcept { return options_->resolve_max.count() > 0; }

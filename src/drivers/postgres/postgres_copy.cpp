@@ -83,6 +83,7 @@ class PostgresConnection::Copy {
  public:
   explicit Copy(PostgresConnection& connection) : of_(connection), limit_(connection.deadline()) {
     of_.canceller_.statement_begins();
+    static_cast<void>(of_.link_.take_unreplicated());
     of_.pipeline_.count_round_trip();
   }
   Copy(const Copy&) = delete;
@@ -130,12 +131,14 @@ class PostgresConnection::Copy {
     Outcome outcome;
     outcome.ending = ending_;
     outcome.cancelled = over_ ? CancelReason::deadline : CancelReason::none;
+    outcome.unreplicated = of_.link_.take_unreplicated();
     if (failure_) {
       outcome.failed = 0;
       outcome.failure = std::move(failure_);
     }
     if (ending_ != Ending::complete) of_.throw_lost(plan, outcome, Fate::unknown);
     if (outcome.failure) of_.throw_failure(outcome, sql);
+    if (plan.autocommit) of_.require_replicated(outcome);
     return rows_;
   }
 

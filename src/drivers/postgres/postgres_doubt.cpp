@@ -23,6 +23,13 @@ constexpr std::string_view kRun = R"(
     || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
     || '/' || coalesce((select stats_reset from pg_stat_bgwriter)::text, '') end)";
 
+// Returns once the replicas have all that this server has, where a COMMIT waits for replicas: what
+// is found committed may be waiting for them still, or have been told to wait no longer. They are
+// waited for by what writes, such as a message that nobody reads.
+constexpr std::string_view kWaitForReplicas =
+    "select case when current_setting('synchronous_standby_names') <> '' "
+    "then pg_logical_emit_message(true, 'carrel', '') end";
+
 // Nothing while the transaction is in progress: its server process may not have noticed yet.
 std::optional<Fate> ask(Connection& connection, const std::string& number, const std::string& run) {
   if (run_of(connection) != run) return Fate::unknown;
@@ -31,7 +38,10 @@ std::optional<Fate> ask(Connection& connection, const std::string& number, const
                                    std::array{Value(std::string_view(number))})
                           .one()
                           .get<std::optional<std::string>>(0);
-  if (status == "committed") return Fate::committed;
+  if (status == "committed") {
+    connection.execute(kWaitForReplicas);
+    return Fate::committed;
+  }
   if (status == "aborted") return Fate::rolled_back;
   if (status == "in progress") return std::nullopt;
   return Fate::unknown;  // too long ago

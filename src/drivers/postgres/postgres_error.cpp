@@ -106,6 +106,12 @@ SqlError error_of(const PGresult* result, std::string_view statement) {
                                  .dialect = &kDialect});
 }
 
+// By its place in the server's source. Its state is that of any warning (01000) where the wait was
+// cancelled, and that of any server which is told to end (57P01) where it was terminated.
+bool warns_of_replicas(const PGresult* notice) noexcept {
+  return field(notice, PG_DIAG_SOURCE_FUNCTION) == "SyncRepWaitForLSN";
+}
+
 bool asks_to_prepare_again(const PGresult* result) noexcept {
   const auto sqlstate = sqlstate_of(result);
   if (sqlstate == "26000") return true;

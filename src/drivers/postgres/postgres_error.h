@@ -33,6 +33,9 @@ struct Meaning {
 
 [[nodiscard]] SqlError error_of(const PGresult* result, std::string_view statement);
 
+// "Canceling the wait for synchronous replication": a commit has been made on this server alone.
+[[nodiscard]] bool warns_of_replicas(const PGresult* notice) noexcept;
+
 // The server gives "cached plan must not change result type" and "no such prepared statement" for
 // statements that need only be prepared again.
 [[nodiscard]] bool asks_to_prepare_again(const PGresult* result) noexcept;

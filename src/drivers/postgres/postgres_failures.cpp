@@ -10,7 +10,10 @@ namespace carrel::postgres {
 
 void PostgresConnection::require_success(const Plan& plan, const Outcome& outcome) {
   if (outcome.ending != Ending::complete) return settle_lost(plan, outcome);
-  if (!outcome.failure) return;
+  if (!outcome.failure) {
+    if (plan.autocommit) require_replicated(outcome);
+    return;
+  }
   std::string_view sql = "commit";
   if (outcome.failed == plan.begin || outcome.failed == plan.prepare_begin) sql = plan.begun->sql;
   for (const auto& statement : plan.statements) {
@@ -54,7 +57,6 @@ void PostgresConnection::settle_lost(const Plan& plan, const Outcome& outcome) {
     return outcome.answers[statement.execute] != nullptr;
   });
   if (fate != Fate::committed || !all_answered) throw_lost(plan, outcome, fate);
-  require_replicated();  // the warning may have come through before the link was lost
 }
 
 // What commits by itself, or contained COMMIT, may have been done unless an earlier step failed.
@@ -64,6 +66,7 @@ void PostgresConnection::throw_lost(const Plan& plan, const Outcome& outcome, Fa
   const bool in_doubt = fate != Fate::rolled_back &&
                         (commits || (plan.autocommit && !plan.only_reads)) &&
                         (outcome.failed == Outcome::kNone || outcome.failed >= commit_point);
+  if (in_doubt && fate == Fate::unknown) require_replicated(outcome);
   SqlFailure failure{.message = "the server did not answer in time",
                      .sqlstate = "08006",
                      .statement = plan.statements.empty() ? "commit" : plan.statements.front().sql,
@@ -88,15 +91,20 @@ void PostgresConnection::require_committed(const Outcome& outcome, std::size_t s
                     .sqlstate = "25P02",
                     .statement = "commit"});
   }
-  require_replicated();
+  require_replicated(outcome);
 }
 
-void PostgresConnection::require_replicated() {
-  if (!link_.take_unreplicated()) return;
-  throw SqlError("sql.cancelled", {.message = "committed here, but not known to be on a replica",
-                                   .sqlstate = "57014",
-                                   .statement = "commit",
-                                   .traits = {.in_doubt = true}});
+// The server's warning: cancelled, or told to end, while the commit waited for replicas. After the
+// latter the link is lost, and nothing follows the warning.
+void PostgresConnection::require_replicated(const Outcome& outcome) {
+  if (!outcome.unreplicated) return;
+  const bool late =
+      outcome.cancelled == CancelReason::deadline || outcome.ending == Ending::timed_out;
+  throw SqlError(late ? ErrorCode("sql.deadline") : ErrorCode("sql.cancelled"),
+                 {.message = "committed here, but not known to be on a replica",
+                  .sqlstate = "57014",
+                  .statement = "commit",
+                  .traits = {.in_doubt = true}});
 }
 
 }  // namespace carrel::postgres

@@ -13,11 +13,10 @@
 namespace carrel::postgres {
 namespace {
 
-// A COMMIT whose wait for replicas is cut short is told by a warning only, with the states of a
-// cancelled or terminated statement. Other notices would go to stderr; nobody reads them.
+// A commit whose wait for replicas is cut short is told by a warning only. Other notices would go
+// to stderr; nobody reads them.
 void note_unreplicated(void* unreplicated, const PGresult* notice) {
-  const auto state = sqlstate_of(notice);
-  if (state == "57014" || state == "57P01") *static_cast<bool*>(unreplicated) = true;
+  if (warns_of_replicas(notice)) *static_cast<bool*>(unreplicated) = true;
 }
 
 std::string joined(const std::vector<std::string>& parts) {

@@ -44,7 +44,7 @@ class Link {
   [[nodiscard]] std::string last_words() const;
   // Nothing but lost() and last_words() is of use afterwards.
   void close();
-  // A COMMIT since the last call has been made here, but did not wait for the replicas.
+  // A commit since the last call has been made here, but did not wait for the replicas.
   [[nodiscard]] bool take_unreplicated() noexcept { return std::exchange(unreplicated_, false); }
 
  private:

@@ -212,6 +212,7 @@ void Pipeline::settle(Outcome& outcome, std::chrono::milliseconds grace) {
   outcome.usable = outcome.ending == Ending::complete && aftermath.settled;
   if (outcome.usable && aftermath.reason != CancelReason::none)
     outcome.usable = drain(aftermath.limit);
+  outcome.unreplicated = link_.take_unreplicated();
 }
 
 // The signal that may still be on its way is dropped by a server that reads its next command.

@@ -72,7 +72,8 @@ struct Outcome {
   ResultPtr failure;
   Ending ending = Ending::complete;
   CancelReason cancelled = CancelReason::none;
-  bool usable = true;  // whether the connection may send anything more
+  bool usable = true;         // whether the connection may send anything more
+  bool unreplicated = false;  // a commit in it has been made here, but did not wait for replicas
 };
 
 class Pipeline {

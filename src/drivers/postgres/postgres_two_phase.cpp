@@ -30,7 +30,7 @@ void PostgresConnection::do_prepare(std::string_view name) {
   made.commit = 0;
   require_success(made, outcome);
   const std::string_view tag = PQcmdStatus(outcome.answers[0].get());
-  if (tag == "PREPARE TRANSACTION") return require_replicated();
+  if (tag == "PREPARE TRANSACTION") return require_replicated(outcome);
   throw SqlError("sql.rolled_back",
                  {.message = "an earlier error had spoiled the transaction; it was rolled back",
                   .sqlstate = "25P02",
@@ -58,7 +58,7 @@ bool PostgresConnection::do_finish_prepared(std::string_view name, Prepared end)
   Plan made;
   made.commit = 0;
   require_success(made, outcome);
-  require_replicated();
+  require_replicated(outcome);
   return true;
 }
 
