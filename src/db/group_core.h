@@ -21,6 +21,7 @@
 namespace carrel::db {
 
 class Lane;
+struct Slot;
 
 // What a group asks of a pool.
 class GroupMember {
@@ -32,8 +33,10 @@ class GroupMember {
   // Since when the connection idles that does so longest, as a count of the clock; kNoneIdle
   // without.
   [[nodiscard]] virtual std::int64_t idles_since() noexcept = 0;
-  // Closes that one. False: it is gone, or need not be closed any more.
-  [[nodiscard]] virtual bool evict() noexcept = 0;
+  // Takes that one, to be closed. Null: it is gone, or need not be closed any more.
+  [[nodiscard]] virtual Slot* claim_longest_idle() noexcept = 0;
+  // Closes what was claimed, which may take long.
+  virtual void close_claimed(Slot& slot) noexcept = 0;
   virtual void look_after() = 0;
 
  protected:
@@ -49,6 +52,7 @@ class GroupCore {
   ~GroupCore();
 
   void join(GroupMember& member);
+  // Returns once the group does nothing with it any more.
   void leave(GroupMember& member) noexcept;
 
   enum class Otherwise : std::uint8_t { nothing, line_up };
@@ -74,7 +78,8 @@ class GroupCore {
   }
   void count_given_up() noexcept { given_up_.fetch_add(1, std::memory_order_relaxed); }
   // Closes idle connections as long as lanes stand in line for want of permits. Called by who lines
-  // up, and by who lets a connection idle: the later of the two sees the other.
+  // up, and by who lets a connection idle: the later of the two sees the other. Each closes with no
+  // lock held: one that a server keeps waiting keeps nobody else from making room.
   void make_room() noexcept;
 
   void maintain();
@@ -96,6 +101,12 @@ class GroupCore {
   void promise_locked(Lane& lane) noexcept;
   void take_off_locked(Lane& lane) noexcept;
   [[nodiscard]] GroupMember* longest_idle() const;
+  // The connection to close next, and whose it is; nothing where none is to be closed.
+  struct Claim {
+    GroupMember* member = nullptr;
+    Slot* slot = nullptr;
+  };
+  [[nodiscard]] Claim claim() noexcept;
   void run_maintenance();
 
   const std::size_t permits_;
@@ -110,8 +121,10 @@ class GroupCore {
   std::mutex offering_;  // nothing is guarded by offering_ but the lanes' lives during an offer
 
   std::mutex maintaining_;  // no data is guarded by maintaining_, but the members' lives meanwhile
-  mutable std::mutex members_mutex_;  // members_ is guarded by members_mutex_
+  mutable std::mutex members_mutex_;  // members_ and closing_ are guarded by members_mutex_
   std::vector<GroupMember*> members_;
+  std::vector<const GroupMember*> closing_;  // one for each connection that was claimed
+  std::condition_variable closed_;           // with members_mutex_: one of these is no more
   std::atomic<std::uint64_t> evicted_{0};
   std::atomic<std::uint64_t> given_up_{0};
 

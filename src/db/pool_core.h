@@ -42,7 +42,8 @@ class Pool::Core final : private db::GroupMember {
   [[nodiscard]] static db::GroupCore* core_of(PoolGroup* group) noexcept;
   [[nodiscard]] db::Slot* longest_idle() noexcept;  // null: none idles
   [[nodiscard]] std::int64_t idles_since() noexcept override;
-  [[nodiscard]] bool evict() noexcept override;
+  [[nodiscard]] db::Slot* claim_longest_idle() noexcept override;
+  void close_claimed(db::Slot& slot) noexcept override;
   void look_after() override { maintain(); }
 
   [[nodiscard]] std::uint32_t lane_for(Access access) const noexcept {

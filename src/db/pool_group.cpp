@@ -33,8 +33,12 @@ void GroupCore::join(GroupMember& member) {
 }
 
 void GroupCore::leave(GroupMember& member) noexcept {
-  const std::scoped_lock lock(maintaining_, members_mutex_);
-  std::erase(members_, &member);
+  {
+    std::unique_lock lock(members_mutex_);
+    std::erase(members_, &member);
+    closed_.wait(lock, [&] { return std::ranges::count(closing_, &member) == 0; });
+  }
+  const std::scoped_lock looking_after(maintaining_);  // a round that began before has it still
 }
 
 void GroupCore::forget(const Lane& lane) noexcept {
@@ -150,12 +154,26 @@ bool GroupCore::lacks_permits() const noexcept {
 void GroupCore::make_room() noexcept {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!wanted()) return;
+  for (auto next = claim(); next.slot != nullptr; next = claim()) {
+    next.member->close_claimed(*next.slot);
+    evicted_.fetch_add(1, std::memory_order_relaxed);
+    const std::scoped_lock lock(members_mutex_);
+    closing_.erase(std::ranges::find(closing_, next.member));  // from here on it may be gone
+    closed_.notify_all();
+  }
+}
+
+GroupCore::Claim GroupCore::claim() noexcept {
   const std::scoped_lock lock(members_mutex_);
   while (lacks_permits()) {
     GroupMember* const longest = longest_idle();
-    if (longest == nullptr) return;
-    if (longest->evict()) evicted_.fetch_add(1, std::memory_order_relaxed);
+    if (longest == nullptr) break;
+    if (Slot* const slot = longest->claim_longest_idle()) {
+      closing_.push_back(longest);
+      return {.member = longest, .slot = slot};
+    }
   }
+  return {};
 }
 
 GroupMember* GroupCore::longest_idle() const {

@@ -153,16 +153,17 @@ std::int64_t Pool::Core::idles_since() noexcept {
   return slot == nullptr ? db::kNoneIdle : slot->idle_since.load(std::memory_order_relaxed);
 }
 
-bool Pool::Core::evict() noexcept {
+db::Slot* Pool::Core::claim_longest_idle() noexcept {
   auto* const slot = longest_idle();
-  if (slot == nullptr || !group_->should_evict(*slot->lane)) return false;
-  if (!db::Lane::try_take(*slot)) {
-    group_->break_promise(*slot->lane);
-    return false;
-  }
-  close_connection(*slot, Closed::for_group);
-  slot->lane->put_empty(slot->index, db::Lane::Was::evicted);
-  return true;
+  if (slot == nullptr || !group_->should_evict(*slot->lane)) return nullptr;
+  if (db::Lane::try_take(*slot)) return slot;
+  group_->break_promise(*slot->lane);
+  return nullptr;
+}
+
+void Pool::Core::close_claimed(db::Slot& slot) noexcept {
+  close_connection(slot, Closed::for_group);
+  slot.lane->put_empty(slot.index, db::Lane::Was::evicted);
 }
 
 void Pool::Core::put_in_group(db::Slot& slot) noexcept {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <deque>
+#include <future>
 #include <latch>
 #include <mutex>
 #include <optional>
@@ -18,9 +19,10 @@ namespace {
 // A group of `permits`, and pools in it, all on one server.
 class PoolGroupTest : public testing::Test {
  protected:
-  Pool& add_pool(std::size_t size = 4) {
+  Pool& add_pool(std::size_t size = 4, Clock* clock = nullptr) {
     auto of_group = options(size);
     of_group.group = &group();
+    if (clock != nullptr) of_group.clock = clock;
     return pools_.emplace_back(of_group, driver_);
   }
   PoolGroup& group() {
@@ -45,24 +47,18 @@ TEST_F(PoolGroupTest, OpensNothingAheadOfNeed) {
 
 TEST_F(PoolGroupTest, TheConnectionThatIdledLongestMakesRoomForAnotherPool) {
   ManualClock clock;
-  const auto add = [&] {
-    auto of_group = options(4);
-    of_group.group = &group();
-    of_group.clock = &clock;
-    return &pools_.emplace_back(of_group, driver_);
-  };
-  auto* young = add();
-  auto* old = add();
-  auto* third = add();
-  old->borrow().release();
+  auto& young = add_pool(4, &clock);
+  auto& old = add_pool(4, &clock);
+  auto& third = add_pool(4, &clock);
+  old.borrow().release();
   clock.advance(std::chrono::seconds(1));
-  young->borrow().release();
+  young.borrow().release();
 
-  third->borrow().release();
+  third.borrow().release();
 
-  EXPECT_EQ(old->stats().size, 0U);
-  EXPECT_EQ(old->stats().closed_for_group, 1U);
-  EXPECT_EQ(young->stats().size, 1U);
+  EXPECT_EQ(old.stats().size, 0U);
+  EXPECT_EQ(old.stats().closed_for_group, 1U);
+  EXPECT_EQ(young.stats().size, 1U);
   EXPECT_EQ(group().stats().evicted, 1U);
   EXPECT_EQ(driver_.open_max(), 2);
 }
@@ -160,8 +156,7 @@ TEST_F(PoolGroupTest, OneNewcomerCostsOneConnection) {
   EXPECT_EQ(group().stats().evicted, 0U);
 }
 
-// Making room is for one pool at a time, which closes while it has its turn. Who hands a connection
-// on in its own pool leaves none to close and must not queue up for that: here it would never end.
+// Who hands a connection on in its own pool leaves none to close, and waits for nobody who closes.
 // Nor is it to close another for the newcomer, although its own pool stands in line too.
 TEST_F(PoolGroupTest, WhoServesItsOwnPoolWaitsForNoCloseElsewhere) {
   permits_ = 3;
@@ -190,6 +185,66 @@ TEST_F(PoolGroupTest, WhoServesItsOwnPoolWaitsForNoCloseElsewhere) {
   waiter.join();
   second.release();
   EXPECT_EQ(busy.stats().closed_for_group, 0U);
+}
+
+// As towards a server that does not answer.
+TEST_F(PoolGroupTest, ACloseThatTakesLongKeepsNobodyElseFromMakingRoom) {
+  permits_ = 3;
+  ManualClock clock;
+  auto& hangs = add_pool(4, &clock);
+  auto& idle = add_pool(4, &clock);
+  auto& first = add_pool(4, &clock);
+  hangs.borrow().release();
+  clock.advance(std::chrono::seconds(1));
+  idle.borrow().release();
+  const auto held = first.borrow();
+  std::latch closing(1);
+  std::latch may_close(1);
+  driver_.at(StubPoint::close, [&] {
+    closing.count_down();
+    may_close.wait();
+  });
+  std::thread evicts([&] { first.borrow().release(); });
+  closing.wait();
+
+  auto others = std::async(std::launch::async, [&] {
+    auto& second = add_pool(4, &clock);
+    second.borrow().release();
+    group().maintain();
+    const auto evicted = group().stats().evicted;
+    pools_.pop_back();
+    return evicted;
+  });
+  const auto ended = others.wait_for(std::chrono::minutes(1));
+  may_close.count_down();
+  evicts.join();
+  EXPECT_EQ(ended, std::future_status::ready);
+  EXPECT_EQ(others.get(), 1U);
+  EXPECT_EQ(group().stats().evicted, 2U);
+  EXPECT_EQ(driver_.open_max(), 3);
+}
+
+TEST_F(PoolGroupTest, APoolLivesUntilItsConnectionIsClosedForAnother) {
+  permits_ = 1;
+  auto of_group = options(4);
+  of_group.group = &group();
+  std::optional<Pool> ends(std::in_place, of_group, driver_);
+  auto& newcomer = add_pool();
+  ends->borrow().release();
+  std::latch closing(1);
+  std::latch may_close(1);
+  driver_.at(StubPoint::close, [&] {
+    closing.count_down();
+    may_close.wait();
+  });
+  std::thread evicts([&] { newcomer.borrow().release(); });
+  closing.wait();
+  std::thread destroys([&] { ends.reset(); });
+  while (group().stats().pools == 2) std::this_thread::yield();
+  may_close.count_down();
+  destroys.join();
+  evicts.join();
+  EXPECT_EQ(driver_.open_max(), 1);
 }
 
 TEST_F(PoolGroupTest, BusyPoolsWithEqualSharesKeepTheirConnections) {
