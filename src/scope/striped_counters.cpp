@@ -13,6 +13,9 @@ namespace {
 constinit std::atomic<std::uint32_t> taken{0};
 static_assert(Stripe::kOwned == 32);
 
+// An address for each of them.
+constinit std::array<char, Stripe::kOwned> places{};
+
 // A free one; kOwned if there is none.
 std::uint32_t take_owned() noexcept {
   std::uint32_t now = taken.load(std::memory_order_relaxed);
@@ -35,12 +38,11 @@ std::uint32_t next_shared() noexcept {
 
 constinit thread_local std::uint32_t Stripe::own_ [[gnu::tls_model("initial-exec")]] = kNone;
 
-// What other destructors of the thread count after this goes to a shared one. An owned stripe, plus
-// one, is what the end is called with, since that must not be null.
-void Stripe::give_back(void* owned_plus_one) noexcept {
+// What other destructors of the thread count after this goes to a shared one. `place` tells which
+// owned stripe it is: the end of a thread is called with a pointer.
+void Stripe::give_back(void* place) noexcept {
   own_ = next_shared();
-  const auto owned =
-      static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(owned_plus_one) - 1);
+  const auto owned = static_cast<std::uint32_t>(static_cast<const char*>(place) - places.data());
   // Release: see take_owned().
   taken.fetch_and(~(std::uint32_t{1} << owned), std::memory_order_release);
 }
@@ -59,10 +61,8 @@ void Stripe::choose() noexcept {
     return;
   }
   own_ = owned;
-  const std::uintptr_t owned_plus_one = owned + 1;
   // Without memory for it: a stripe that would never come back is better shared at once.
-  void* const what = reinterpret_cast<void*>(owned_plus_one);
-  if (!end.call_with(what)) give_back(what);
+  if (!end.call_with(&places[owned])) give_back(&places[owned]);
 }
 
 }  // namespace carrel::scope

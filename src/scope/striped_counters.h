@@ -31,7 +31,7 @@ class Stripe {
   static constexpr std::uint32_t kNone = kCount;
   static void choose() noexcept;
   // Gives an owned stripe back when the thread ends.
-  static void give_back(void* owned_plus_one) noexcept;
+  static void give_back(void* place) noexcept;
 
   static constinit thread_local std::uint32_t own_ [[gnu::tls_model("initial-exec")]];
 };
