@@ -11,9 +11,6 @@
 namespace carrel::drivers {
 namespace {
 
-// Virtual machine steps between two looks at the clock: about half a millisecond.
-constexpr int kStepsPerLook = 20'000;
-
 // Pragmas that only read, even with an argument. All others change the connection.
 bool only_reads(std::string_view pragma, const char* argument) noexcept {
   constexpr std::array<std::string_view, 10> readers = {
@@ -163,7 +160,8 @@ SqliteConnection::SqliteConnection(const SqliteOptions& options, Access access, 
     : db_(open_handle(options, access)),
       access_(access),
       on_close_(std::move(on_close)),
-      cache_(options.statements_max) {
+      cache_(options.statements_max),
+      busy_max_(options.busy_max) {
   configure(options);
 }
 
@@ -175,8 +173,7 @@ SqliteConnection::~SqliteConnection() {
 }
 
 void SqliteConnection::configure(const SqliteOptions& options) {
-  sqlite3_busy_timeout(db_.get(), static_cast<int>(options.busy_max.count()));
-  sqlite3_progress_handler(db_.get(), kStepsPerLook, &SqliteConnection::on_progress, this);
+  bound_waits();
   command("pragma foreign_keys = on");
   command("pragma temp_store = memory");
   command("pragma cache_size = -" + std::to_string(options.cache_bytes / 1024));
@@ -204,15 +201,6 @@ void SqliteConnection::configure(const SqliteOptions& options) {
                                                                             : "off";
   command("pragma synchronous = " + std::string(sync));
   sqlite3_wal_autocheckpoint(db_.get(), static_cast<int>(options.checkpoint_pages));
-}
-
-// Looks at the clock and at cancel() every few steps. Non-zero ends the statement.
-int SqliteConnection::on_progress(void* self) noexcept {
-  auto& connection = *static_cast<SqliteConnection*>(self);
-  if (connection.cancelled_.load(std::memory_order_relaxed)) return 1;
-  if (connection.deadline() == kNoDeadline) return 0;
-  connection.timed_out_ = Clock::Steady::clock::now() >= connection.deadline();
-  return connection.timed_out_ ? 1 : 0;
 }
 
 bool SqliteConnection::in_transaction() const noexcept {
@@ -314,7 +302,9 @@ Result SqliteConnection::do_execute(const Statement& statement, std::span<const 
 }
 
 void SqliteConnection::throw_error(int result, std::string_view sql) {
-  if ((result & 0xff) == SQLITE_INTERRUPT) {
+  const bool given_up = (result & 0xff) == SQLITE_BUSY && result != SQLITE_BUSY_SNAPSHOT &&
+                        (timed_out_ || cancelled_.load(std::memory_order_relaxed));
+  if ((result & 0xff) == SQLITE_INTERRUPT || given_up) {
     const SqlFailure failure{.message = timed_out_ ? "the deadline passed while the statement ran"
                                                    : "the statement was cancelled",
                              .sqlstate = "57014",
@@ -333,6 +323,8 @@ int SqliteConnection::try_command(std::string_view sql) noexcept {
 }
 
 void SqliteConnection::command(std::string_view sql) {
+  timed_out_ = false;
+  cancelled_.store(false, std::memory_order_relaxed);
   if (const int result = try_command(sql); result != SQLITE_OK) throw_error(result, sql);
 }
 

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -69,12 +70,16 @@ class SqliteConnection final : public Connection {
   [[nodiscard]] Result fetch(const SqliteStatement& statement, std::string_view sql);
   [[noreturn]] void throw_error(int result, std::string_view sql);
   void set_query_only(bool on);
+  void bound_waits();
   static int on_progress(void* self) noexcept;
+  static int on_busy(void* self, int calls) noexcept;
 
   SqliteHandle db_;
   Access access_;
   OnClose on_close_;
   db::StatementCache<SqliteStatement> cache_;
+  const std::chrono::milliseconds busy_max_;
+  Clock::Steady busy_since_{};
   std::atomic<bool> cancelled_{false};
   bool timed_out_ = false;
   bool dirty_ = false;

@@ -1,11 +1,15 @@
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 #include <sys/fsuid.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <thread>
 
+#include "base/code_of.h"
+#include "base/in_time.h"
 #include "carrel/db/pool.h"
 #include "carrel/db/sql_error.h"
 #include "carrel/drivers/sqlite.h"
@@ -232,6 +236,77 @@ TEST(SqliteFile, LeavesNoLogBehindWhenItIsClosed) {
     pool.borrow({.access = Access::read_only})->execute("select * from t");
   }
   EXPECT_FALSE(std::filesystem::exists(folder / "a.db-wal"));
+}
+
+// Somebody outside who holds the write lock: another program, or one that recovers.
+class SqliteLocked : public testing::Test {
+ protected:
+  SqliteLocked() {
+    connection_->execute("create table item (id integer primary key)");
+    EXPECT_EQ(sqlite3_open((folder_ / "a.db").c_str(), &other_), SQLITE_OK);
+    tell("begin immediate");
+  }
+  ~SqliteLocked() override { sqlite3_close(other_); }
+
+  void tell(const char* sql) {
+    EXPECT_EQ(sqlite3_exec(other_, sql, nullptr, nullptr, nullptr), SQLITE_OK);
+  }
+
+  const TemporaryFolder folder_;
+  const std::unique_ptr<Driver> driver_ =
+      sqlite_driver({.file = folder_ / "a.db", .busy_max = std::chrono::hours(1)});
+  const std::unique_ptr<Connection> connection_ = driver_->connect({});
+  sqlite3* other_ = nullptr;
+};
+
+TEST_F(SqliteLocked, IsWaitedForUntilTheDeadline) {
+  connection_->set_deadline(Clock::Steady::clock::now() + std::chrono::milliseconds(30));
+  test::in_time([&] {
+    EXPECT_EQ(code_of([&] { connection_->begin({}); }), "sql.deadline");
+    EXPECT_FALSE(connection_->in_transaction());
+  });
+  connection_->set_deadline(Clock::Steady::clock::now() + std::chrono::milliseconds(30));
+  test::in_time([&] {
+    EXPECT_EQ(code_of([&] { connection_->execute("insert into item values (1)"); }),
+              "sql.deadline");
+  });
+}
+
+TEST_F(SqliteLocked, IsWaitedForUntilSomebodyCancels) {
+  std::atomic<bool> ended = false;
+  std::thread canceller([&] {
+    while (!ended) connection_->cancel();
+  });
+  test::in_time([&] { EXPECT_EQ(code_of([&] { connection_->begin({}); }), "sql.cancelled"); });
+  ended = true;
+  canceller.join();
+  EXPECT_FALSE(connection_->in_transaction());
+}
+
+TEST_F(SqliteLocked, IsTakenOnceItIsFree) {
+  std::atomic<bool> begun = false;
+  std::thread waiter([&] {
+    begun = true;
+    connection_->begin({});
+    connection_->execute("insert into item values (1)");
+    connection_->commit();
+  });
+  while (!begun) std::this_thread::yield();
+  tell("commit");
+  waiter.join();
+  EXPECT_EQ(connection_->execute("select id from item").size(), 1U);
+}
+
+TEST(SqliteFile, ALockThatOutlastsTheLongestWaitIsBusy) {
+  const TemporaryFolder folder;
+  const auto driver =
+      sqlite_driver({.file = folder / "a.db", .busy_max = std::chrono::milliseconds(5)});
+  const auto connection = driver->connect({});
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open((folder / "a.db").c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "begin immediate", nullptr, nullptr, nullptr), SQLITE_OK);
+  EXPECT_EQ(code_of([&] { connection->begin({}); }), "sql.busy");
+  sqlite3_close(other);
 }
 
 }  // namespace

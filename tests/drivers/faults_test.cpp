@@ -8,10 +8,10 @@
 #include <thread>
 #include <vector>
 
+#include "base/in_time.h"
 #include "carrel/db/pool.h"
 #include "drivers/errors.h"
 #include "drivers/fault_gate.h"
-#include "drivers/in_time.h"
 #include "drivers/mariadb_server.h"
 #include "drivers/postgres_server.h"
 #include "drivers/servers.h"

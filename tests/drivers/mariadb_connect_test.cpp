@@ -2,8 +2,8 @@
 
 #include <chrono>
 
+#include "base/in_time.h"
 #include "drivers/errors.h"
-#include "drivers/in_time.h"
 #include "drivers/mariadb_server.h"
 #include "drivers/silent_server.h"
 
