@@ -3,8 +3,7 @@
 // Use it for what can only be false if code is wrong. Bad input is not a bug: throw a carrel::Error
 // or return a refusal for that.
 //
-//   CARREL_ASSERT(borrowed_ == 0, "pool '" + name_ + "' destroyed with connections still
-//   borrowed");
+//   CARREL_ASSERT(borrowed_ == 0, "pool '" + name_ + "' destroyed with connections on loan");
 //
 // The message is evaluated only when the condition is false, so it may be expensive.
 // Threads: safe from any. Errors: never returns when the condition is false (std::abort).

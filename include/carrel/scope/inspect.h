@@ -4,10 +4,10 @@
 // only what the threads have recorded themselves, never a value; so its parts are each right, but
 // not all of the same instant.
 //
-//   for (const InspectedThread& thread : inspect().threads)
-//     std::cout << thread.number << " in " << thread.scope << ": " << thread.entries.size() <<
-//     "\n";
-//   response.body() = to_json(inspect());            // GET /debug/threads
+//   const Inspection inspection = inspect();
+//   for (const InspectedThread& thread : inspection.threads)
+//     std::cout << thread.number << " holds " << thread.entries.size() << " values\n";
+//   response.body() = to_json(inspection);  // GET /debug/threads
 //
 // Threads: from any. Lifetime: the result is a copy. Errors: std::bad_alloc.
 #pragma once

@@ -4,9 +4,9 @@
 // program already has, or use MetricText, which writes the text that a Prometheus server scrapes.
 //
 //   MetricText text;
-//   collect_thread_values(text);                     // carrel_thread_values by variable
-//   collect(boundary, "requests", text);             // carrel_leftovers_total,
-//   carrel_scope_seconds response.body() = std::move(text).take();        // GET /metrics
+//   collect_thread_values(text);            // carrel_thread_values by variable
+//   collect(boundary, "requests", text);    // carrel_leftovers_total, carrel_scope_seconds
+//   response.body() = std::move(text).take();
 //
 // Threads: collecting is safe from any; a sink is used by one at a time.
 // Lifetime: labels and figures are only lent for the call. Errors: what the sink throws.

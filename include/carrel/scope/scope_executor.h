@@ -4,8 +4,8 @@
 // Use it for requests that are served by coroutines. Blocking handlers of a pool need only a
 // Boundary. This is the one header of the scope layer that needs Boost.
 //
-//   co_spawn(scope_executor(pool.get_executor(), {.name = "GET /orders"}), serve(socket),
-//   detached);
+//   const auto executor = scope_executor(pool.get_executor(), {.name = "GET /orders"});
+//   co_spawn(executor, serve(socket), detached);
 //   // in serve() and in all that it awaits, before and after each co_await:
 //   caller.set(co_await authenticate(socket));
 //   co_await send_orders(socket, caller.get());

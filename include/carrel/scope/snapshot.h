@@ -5,9 +5,8 @@
 // and bound transactions never do.
 //
 //   const Snapshot snapshot = Snapshot::capture();
-//   pool.enqueue(snapshot.wrap([] { send_mail(caller.get()); }));   // runs with the caller's
-//   values refresh_timer.on_tick(detach([] { refresh_cache(); }));         // runs with no context
-//   at all
+//   pool.enqueue(snapshot.wrap([] { send_mail(caller.get()); }));  // with the caller's values
+//   refresh_timer.on_tick(detach([] { refresh_cache(); }));        // with no context at all
 //
 // Every run opens a scope of its own, derived from the captured one: the same name, deadline and
 // trace (a child span), and copies of the values. What a run sets is seen by nobody else, and what

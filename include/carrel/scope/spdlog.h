@@ -4,8 +4,8 @@
 //   add_scope_flags(*formatter);
 //   add_request_local_flag<'K'>(*formatter, tenant);
 //   formatter->set_pattern("%T %l [%Q %q %K] %v");
-//   logger->set_formatter(std::move(formatter));    // 12:01:02 info [GET /orders 4bf92f35... acme]
-//   ok
+//   logger->set_formatter(std::move(formatter));
+//   logger->info("ok");  // 12:01:02 info [GET /orders 4bf92f35... acme] ok
 //
 // %Q is the scope's name, %q its trace id, %J the milliseconds since it was opened; "-" outside any
 // scope. The letters are free in spdlog 1.10's own patterns.
