@@ -15,7 +15,8 @@
 // Lifetime: a Row and the string_views it gives live as long as their Result, also when the Result
 // is moved. one() and first() of a temporary Result own it instead.
 // Errors: "sql.no_column", "sql.null_value" (T is no optional), "sql.type_mismatch",
-// "sql.value_out_of_range", "sql.unexpected_rows" (one() met none or several).
+// "sql.value_out_of_range", "sql.unexpected_rows" (one() met none or several),
+// "sql.unexpected_columns" (to<T>() met more or fewer than T has members).
 #pragma once
 
 #include <cstddef>
