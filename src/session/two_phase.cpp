@@ -9,6 +9,7 @@
 
 #include "carrel/base/error.h"
 #include "carrel/db/sql_error.h"
+#include "db/wait_for_replicas.h"
 #include "session/session_core.h"
 
 namespace carrel {
@@ -32,16 +33,7 @@ std::string random_name() {
   return name;
 }
 
-// What waits for the replicas is a write, such as a message that nobody reads.
-constexpr std::string_view kWaitForReplicas =
-    "select case when current_setting('synchronous_standby_names') <> '' "
-    "then pg_logical_emit_message(true, 'carrel', '') end";
-
 }  // namespace
-
-void wait_for_replicas(Connection& connection) {
-  connection.execute(kWaitForReplicas);
-}
 
 void require_sound(const TwoPhase& how, std::span<const Destination> destinations) {
   const auto require = [](std::string_view name) {
@@ -86,7 +78,7 @@ std::optional<Prepared> decision_of(const TwoPhase& how, Pool& decider, std::str
       decision = Prepared::roll_back;
     } else {
       lease->set_deadline(until);
-      wait_for_replicas(*lease);
+      db::wait_for_replicas(*lease);
       decision = Prepared::commit;
     }
   }));

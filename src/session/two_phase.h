@@ -35,10 +35,6 @@ struct TogetherName {
                                                                std::string_view prepared);
 };
 
-// Returns once the replicas, where a COMMIT waits for any, have all that this server has: what is
-// found committed may be waiting for them still, or have been told to wait no longer.
-void wait_for_replicas(Connection& connection);
-
 // Asks the decider's log. Nothing where it could not be asked until then, or where what it says is
 // not known to be on the replicas.
 [[nodiscard]] std::optional<Prepared> decision_of(const TwoPhase& how, Pool& decider,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "carrel/db/sql_error.h"
+#include "db/wait_for_replicas.h"
 #include "session/session_core.h"
 #include "session/two_phase.h"
 
@@ -156,7 +157,7 @@ class Recoverer {
         databases_, [](const Database& database) { return database.decided.empty(); });
     if (none || !found_.in_doubt.empty()) return;
     auto left = 2 * databases_.size();
-    for (const auto& database : databases_) reach(database, turn(left--), wait_for_replicas);
+    for (const auto& database : databases_) reach(database, turn(left--), db::wait_for_replicas);
     if (!found_.unreachable.empty()) return;
     for (const auto& database : databases_)
       reach(database, turn(left--), [&](Connection& c) { forget(database, c); });

@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 
 #include "carrel/local/thread_local.h"
 #include "carrel/scope/boundary.h"
 #include "failing_new.h"
+#include "scope/phoenix.h"
 
 namespace carrel {
 namespace {
@@ -39,21 +39,6 @@ TEST(Allocation, AnAuditWithoutMemoryClearsAndCountsAllTheSame) {
   EXPECT_GT(boundary.printer_failures(), 0U);
   EXPECT_LT(boundary.printer_failures() + reported / 2, std::uint64_t{kTasks});
 }
-
-// A value whose destructor sets its variable again, while `again` lasts.
-struct Phoenix {
-  const ThreadLocal<Phoenix>* variable = nullptr;
-  const bool* again = nullptr;
-
-  Phoenix() = default;
-  Phoenix(const ThreadLocal<Phoenix>& of, const bool& lasts) : variable(&of), again(&lasts) {}
-  Phoenix(Phoenix&& other) noexcept
-      : variable(std::exchange(other.variable, nullptr)), again(other.again) {}
-  Phoenix& operator=(Phoenix&&) = delete;
-  ~Phoenix() {
-    if (variable != nullptr && *again) variable->set(Phoenix(*variable, *again));
-  }
-};
 
 TEST(Allocation, AnAuditWithoutMemoryReportsWhatComesBackWithoutEnd) {
   bool again = true;

@@ -12,6 +12,7 @@
 
 #include "carrel/local/thread_local.h"
 #include "carrel/scope/request_local.h"
+#include "scope/phoenix.h"
 
 namespace carrel {
 namespace {
@@ -151,21 +152,6 @@ TEST(Boundary, ALeftoverWhoseDestructorLeavesAnotherIsClearedToo) {
   EXPECT_EQ(second.peek(), nullptr);
   EXPECT_EQ(journal.leftovers.size(), 2U);
 }
-
-// A value whose destructor sets its variable again, while `again` lasts.
-struct Phoenix {
-  const ThreadLocal<Phoenix>* variable = nullptr;
-  const bool* again = nullptr;
-
-  Phoenix() = default;
-  Phoenix(const ThreadLocal<Phoenix>& of, const bool& lasts) : variable(&of), again(&lasts) {}
-  Phoenix(Phoenix&& other) noexcept
-      : variable(std::exchange(other.variable, nullptr)), again(other.again) {}
-  Phoenix& operator=(Phoenix&&) = delete;
-  ~Phoenix() {
-    if (variable != nullptr && *again) variable->set(Phoenix(*variable, *again));
-  }
-};
 
 TEST(Boundary, ALeftoverThatComesBackWithoutEndIsReportedAndStays) {
   Journal journal;

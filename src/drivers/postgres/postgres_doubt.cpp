@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "carrel/db/sql_error.h"
+#include "db/wait_for_replicas.h"
 
 namespace carrel::postgres {
 namespace {
@@ -23,13 +24,6 @@ constexpr std::string_view kRun = R"(
     || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
     || '/' || coalesce((select stats_reset from pg_stat_bgwriter)::text, '') end)";
 
-// Returns once the replicas have all that this server has, where a COMMIT waits for replicas: what
-// is found committed may be waiting for them still, or have been told to wait no longer. They are
-// waited for by what writes, such as a message that nobody reads.
-constexpr std::string_view kWaitForReplicas =
-    "select case when current_setting('synchronous_standby_names') <> '' "
-    "then pg_logical_emit_message(true, 'carrel', '') end";
-
 // Nothing while the transaction is in progress: its server process may not have noticed yet.
 std::optional<Fate> ask(Connection& connection, const std::string& number, const std::string& run) {
   if (run_of(connection) != run) return Fate::unknown;
@@ -39,7 +33,7 @@ std::optional<Fate> ask(Connection& connection, const std::string& number, const
                           .one()
                           .get<std::optional<std::string>>(0);
   if (status == "committed") {
-    connection.execute(kWaitForReplicas);
+    db::wait_for_replicas(connection);
     return Fate::committed;
   }
   if (status == "aborted") return Fate::rolled_back;
