@@ -4,8 +4,8 @@
 // the last page only. Not for secrets: ids are guessable.
 //
 //   IdSource ids(SystemClock::get());
-//   std::int64_t voucher_id = ids.next(/*tag=*/1);
-//   IdSource::tag_of(voucher_id) == 1;
+//   const std::int64_t voucher_id = ids.next(/*tag=*/1);
+//   CARREL_ASSERT(IdSource::tag_of(voucher_id) == 1, "the tag is in the id");
 //
 // Layout, high to low: 41 bits milliseconds since 2024-01-01 (lasts until 2093), 14 bits sequence,
 // 8 bits tag. The tag is the caller's: it says in the id itself to whom a row belongs. More than

@@ -1,6 +1,6 @@
 // Pool: keeps connections open and lends them, first come, first served.
 //
-// A session borrows by itself. Use lend() directly in tools that need no scope:
+// A session borrows by itself. Use borrow() directly in tools that need no scope:
 //
 //   Pool pool({.name = "consumer"}, *driver);
 //   {

@@ -7,7 +7,7 @@
 //   WorkerPool pool({.name = "requests", .threads = 8});
 //   if (!pool.post({.name = "GET /orders"}, [request] { serve(request); })) answer_busy(request);
 //   Pending<Report> report = pool.submit({.name = "report"}, make_report);
-//   show(report.get());
+//   show(std::move(report).get());
 //   pool.drain(clock.steady_now() + 5s);
 //
 // Workers inherit nothing of whoever makes the pool or posts to it; a Snapshot's wrap() takes a

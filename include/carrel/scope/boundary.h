@@ -8,7 +8,7 @@
 //   foreign_pool.submit([&] {
 //     boundary.run({.name = "resize"}, [&] { resize(image); });
 //   });
-//   boundary.leftovers();      // how many thread values tasks have left behind so far
+//   std::cout << boundary.leftovers() << " thread values left behind so far\n";
 //
 // A leftover is a ThreadLocal value that the task created or replaced and did not take away. Caches
 // of the thread are declared so (Lifetime::thread) and are none. Values that the task's scope held

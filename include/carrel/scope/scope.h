@@ -5,7 +5,7 @@
 // that shall outlive the request: that is a ThreadLocal, or simply a member.
 //
 //   Scope scope({.name = "POST /v1/vouchers", .deadline = clock.steady_now() + 2s});
-//   ...                                      // Scope::current() == &scope, here and in callees
+//   serve(request);  // Scope::current() == &scope, here and in callees
 //   // closed at the end of the block, exceptions included; the scope around it is current again
 //
 // Scopes nest, at most kDepthMax deep. The inner one is empty unless it is opened from a Snapshot.

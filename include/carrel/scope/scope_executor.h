@@ -4,11 +4,13 @@
 // Use it for requests that are served by coroutines. Blocking handlers of a pool need only a
 // Boundary. This is the one header of the scope layer that needs Boost.
 //
+//   awaitable<void> serve(tcp::socket socket) {
+//     caller.set(co_await authenticate(socket));
+//     co_await send_orders(socket, caller.get());  // its own, whichever thread has resumed it
+//   }
+//
 //   const auto executor = scope_executor(pool.get_executor(), {.name = "GET /orders"});
-//   co_spawn(executor, serve(socket), detached);
-//   // in serve() and in all that it awaits, before and after each co_await:
-//   caller.set(co_await authenticate(socket));
-//   co_await send_orders(socket, caller.get());
+//   co_spawn(executor, serve(std::move(socket)), detached);
 //
 // What keeps the scope is that the coroutine's handlers run on this executor. A completion token
 // with another executor (bind_executor) resumes the coroutine without its scope until the next

@@ -1,6 +1,13 @@
 // TransactionOptions, Route and what else a Session is told.
 //
-// See session.h for what they do together. Plain data: threads and lifetimes are the Session's.
+// See session.h for what they do together.
+//
+//   const TransactionOptions options{.isolation = Isolation::serializable,
+//                                    .deadline = 2s,
+//                                    .retry = Retry::conflicts(3)};
+//   session.transaction(options, [&] { post(voucher); });
+//
+// Plain data: threads and lifetimes are the Session's.
 #pragma once
 
 #include <chrono>
@@ -91,7 +98,7 @@ using Marker = std::function<std::optional<std::string_view>()>;
 //   Session session({.routes = {{.name = "a", .pool = &pool_a}, {.name = "b", .pool = &pool_b}},
 //                    .shards = Shards{.buckets = 1'024,
 //                                     .ranges = {{0, 511, "a"}, {512, 1'023, "b"}},
-//                                     .key = [] { return customer.find(); }}});
+//                                     .key = [&] { return customer.find(); }}});
 //   customer.set(ShardKey("alice"));            // at the request's entry; then statements as ever
 //
 // A key's bucket is its hash modulo `buckets`; the hash is FNV-1a over the key's bytes, 64 bits,
