@@ -89,6 +89,12 @@ class Goals(unittest.TestCase):
         self.assertEqual(render.goal_cells(section, {**apart, **pairs})[1],
                          ["", "1.25x", "1.20x (1.10 to 1.30)", "met"])
 
+    def test_the_fastest_peer_is_named_and_so_is_one_that_was_not_measured(self):
+        goal = Goal("", "A", at_most=1.0, over=("B", "C", "D"), labels=("b", "c", "d"))
+        section = Section("a", "A", (), (), goals=(goal,))
+        self.assertEqual(render.goal_cells(section, {"A": 1.0, "B": 4.0, "C": 2.0})[1],
+                         ["", "1x", "0.50x c, d not measured", "met"])
+
 
 class Rendering(unittest.TestCase):
     TABLE = Table(title="T", columns=(("pointer", "/p"),), baseline="Native",

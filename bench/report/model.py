@@ -52,8 +52,9 @@ class Verdict(enum.Enum):
 class Goal:
     """`figure` is at most `at_most`; with `over` the quotient is, with `less` the difference.
 
-    `over` may hold several names: the smallest of those that were measured counts. `paired`: the
-    program has measured the quotient itself, sample beside sample, as "Ratio/FIGURE/over:OVER".
+    `over` may hold several names: the smallest of those that were measured counts, and `labels`, of
+    the same length, says whose they are. `paired`: the program has measured the quotient itself,
+    sample beside sample, as "Ratio/FIGURE/over:OVER".
     """
     text: str
     figure: str
@@ -62,6 +63,14 @@ class Goal:
     unit: str = "ns"
     less: str = ""
     paired: bool = False
+    labels: tuple = ()
+
+    def fastest(self, figures):
+        """The label of the divisor that counts, and those of the divisors that were not measured."""
+        whose = dict(zip(self.labels, self.over))
+        measured = [label for label, name in whose.items() if figures.get(name)]
+        missing = [label for label in whose if label not in measured]
+        return min(measured, key=lambda label: figures[whose[label]], default=None), missing
 
     def pairs(self, figures, what):
         """The "median" of the paired quotients, or their "lower" or "upper" quartile, or None."""

@@ -41,9 +41,12 @@ def goal_cells(section, figures):
     for goal in section.goals:
         value = goal.measured(figures)
         unit = "x" if goal.over else f" {goal.unit}"
-        shown = "–" if value is None else number(value, goal.unit) + unit
+        shown = "–" if value is None else number(value, "" if goal.over else goal.unit) + unit
         if goal.paired and value is not None:
             shown += f" ({goal.pairs(figures, 'lower'):.2f} to {goal.pairs(figures, 'upper'):.2f})"
+        if goal.labels and value is not None:
+            fastest, missing = goal.fastest(figures)
+            shown += f" {fastest}" + "".join(f", {label} not measured" for label in missing)
         limit = f"{goal.at_most:,g}{unit}"
         lines.append([goal.text, limit, shown, goal.verdict(figures).value])
     return lines
