@@ -102,13 +102,14 @@ void Actor::bind(std::size_t index, const Place& place) {
 
 void Actor::take(std::size_t index, const Place& place) {
   const Expected* const found = expected(index, place);
-  const std::optional<Expected> should = found == nullptr ? std::nullopt : std::optional(*found);
+  const bool should = found != nullptr;
+  const std::uint64_t number = should ? found->number : 0;
   model_.erase(index);
   const std::optional<Value> taken = place.variable->take();
-  CARREL_ASSERT(taken.has_value() == should.has_value(), "took what was not there, or not");
+  CARREL_ASSERT(taken.has_value() == should, "took what was not there, or not");
   if (!taken) return;
   CARREL_ASSERT(taken->lives(), "took a dead value");
-  CARREL_ASSERT(taken->number() == should->number, "took another value");
+  CARREL_ASSERT(taken->number() == number, "took another value");
 }
 
 void Actor::remove(std::size_t index, const Place& place) {
