@@ -1,7 +1,6 @@
 // Libraries that come and go while threads hold values, and the end of the process.
 #include "local/plugin.h"
 
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -10,45 +9,19 @@
 
 #include "carrel/local/internal/inspect.h"
 #include "carrel/local/static_thread_local.h"
+#include "local/loaded_plugin.h"
 #include "local/worker.h"
 
 namespace carrel {
 namespace {
 
+using local::LoadedPlugin;
 using local::Worker;
-
-class Plugin {
- public:
-  explicit Plugin(const char* path) : path_(path), handle_(dlopen(path, RTLD_NOW)) {
-    if (handle_ == nullptr) throw std::runtime_error(dlerror());
-  }
-  Plugin(const Plugin&) = delete;
-  Plugin& operator=(const Plugin&) = delete;
-  ~Plugin() { unload(); }
-
-  template <class F>
-  F* function(const char* name) const {
-    return reinterpret_cast<F*>(dlsym(handle_, name));
-  }
-  void unload() {
-    if (handle_ != nullptr) dlclose(handle_);
-    handle_ = nullptr;
-  }
-  [[nodiscard]] bool is_in_memory() const {
-    void* const found = dlopen(path_.c_str(), RTLD_NOW | RTLD_NOLOAD);
-    if (found != nullptr) dlclose(found);
-    return found != nullptr;
-  }
-
- private:
-  std::string path_;
-  void* handle_;
-};
 
 TEST(Plugin, ThatIsUnloadedTakesItsVariablesValuesWithIt) {
   std::atomic<int> destroyed = 0;
   Worker worker;
-  Plugin plugin(CARREL_TEST_PLUGIN);
+  LoadedPlugin plugin(CARREL_TEST_PLUGIN);
   auto* const hold = plugin.function<decltype(plugin_hold)>("plugin_hold");
   hold(&destroyed);
   worker.call([&] { hold(&destroyed); });
@@ -64,7 +37,7 @@ TEST(Plugin, ThatIsUnloadedTakesItsVariablesValuesWithIt) {
 TEST(Plugin, MayGiveValuesToAVariableThatOutlivesIt) {
   const ThreadLocal<std::string> variable;
   Worker worker;
-  Plugin plugin(CARREL_TEST_PLUGIN);
+  LoadedPlugin plugin(CARREL_TEST_PLUGIN);
   auto* const set = plugin.function<decltype(plugin_set)>("plugin_set");
   set(&variable);
   worker.call([&] { set(&variable); });
@@ -78,7 +51,7 @@ TEST(Plugin, MayGiveValuesToAVariableThatOutlivesIt) {
 TEST(Plugin, WithAStaticThreadLocalStaysInMemory) {
   std::atomic<int> destroyed = 0;
   Worker worker;
-  Plugin plugin(CARREL_TEST_PLUGIN_STATIC);
+  LoadedPlugin plugin(CARREL_TEST_PLUGIN_STATIC);
   auto* const hold = plugin.function<decltype(plugin_hold)>("plugin_hold");
   worker.call([&] { hold(&destroyed); });
   plugin.unload();
@@ -91,7 +64,7 @@ TEST(Plugin, WithAStaticThreadLocalStaysInMemory) {
 TEST(Plugin, WithAVariableThatLeavesValuesToTheirOwnersStaysInMemory) {
   std::atomic<int> destroyed = 0;
   Worker worker;
-  Plugin plugin(CARREL_TEST_PLUGIN_OWNER);
+  LoadedPlugin plugin(CARREL_TEST_PLUGIN_OWNER);
   auto* const hold = plugin.function<decltype(plugin_hold)>("plugin_hold");
   worker.call([&] { hold(&destroyed); });
   plugin.function<decltype(plugin_end)>("plugin_end")();
