@@ -156,7 +156,9 @@ void Core::finish(std::unique_ptr<Task> task, std::exception_ptr failure, Place 
   if (is_idle()) idle_.notify_all();
 }
 
-void Core::report(const Task& task, const std::exception_ptr& failure) const {
+// Nobody could be told what on_failure throws: neither the worker's loop, nor a caller who was
+// promised an answer to post().
+void Core::report(const Task& task, const std::exception_ptr& failure) const noexcept {
   if (options.on_failure) {
     options.on_failure(task.options().name, failure);
     return;

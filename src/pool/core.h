@@ -49,7 +49,7 @@ class Core {
   [[nodiscard]] std::exception_ptr run(Task& task);
   void finish(std::unique_ptr<Task> task, std::exception_ptr failure, Place place);
   void settle(Result& result, std::exception_ptr failure) noexcept;  // under the lock
-  void report(const Task& task, const std::exception_ptr& failure) const;
+  void report(const Task& task, const std::exception_ptr& failure) const noexcept;
   [[nodiscard]] bool is_idle() const noexcept {
     return figures_.queued + figures_.running + in_callers_ == 0;
   }

@@ -174,6 +174,17 @@ bool ValueMap::remove(std::uint64_t key) noexcept {
   return true;
 }
 
+void ValueMap::replace(Cell* old, Cell* fresh) noexcept {
+  exchange(fresh);
+  fresh->bind_depth = old->bind_depth;
+  fresh->round = old->round;
+  fresh->older = old->older;
+  fresh->newer = old->newer;
+  (fresh->older == nullptr ? oldest_ : fresh->older->newer) = fresh;
+  (fresh->newer == nullptr ? newest_ : fresh->newer->older) = fresh;
+  destroy(old);  // last: as in remove()
+}
+
 void ValueMap::displace(Cell* old, Cell* cell) noexcept {
   exchange(cell);
   old->displaced = true;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <exception>
 #include <latch>
 #include <memory>
 #include <mutex>
@@ -202,6 +204,35 @@ TEST(WorkerPool, AFailureThatNobodyTakesIsReported) {
   }
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
             "carrel: task 't' of pool 'p' failed: lost otherwise\n");
+}
+
+TEST(WorkerPoolDeathTest, WhatOnFailureThrowsStopsTheProgramWhereverTheTaskRan) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto throws = [](const ScopeName&, const std::exception_ptr&) {
+    throw std::runtime_error("by on_failure");
+  };
+  EXPECT_DEATH(
+      {
+        WorkerPool pool({.threads = 1, .on_failure = throws});
+        EXPECT_TRUE(pool.post({}, [] { throw std::logic_error("by the task"); }));
+        (void)pool.drain(kForEver);
+      },
+      "by on_failure");
+  EXPECT_DEATH(
+      {
+        WorkerPool pool({.threads = 1,
+                         .queue_max = 1,
+                         .refusal = Refusal::run_in_caller,
+                         .on_failure = throws});
+        Occupied worker(pool);
+        EXPECT_TRUE(pool.post({}, [] {}));
+        try {
+          (void)pool.post({}, [] { throw std::logic_error("by the task"); });
+        } catch (const std::runtime_error&) {
+          std::_Exit(0);  // its caller got it, and a drain() would wait for ever
+        }
+      },
+      "by on_failure");
 }
 
 TEST(WorkerPool, MeasuresTheWaitInTheQueue) {

@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "scope/witness.h"
+
 namespace carrel {
 namespace {
 
@@ -162,26 +164,6 @@ TEST(RequestLocal, ASharedValueIsSeenAsConstUnlessItIsConcurrent) {
   EXPECT_EQ(text.get(), "shared");
 }
 
-// Logs its destruction, and may do something then.
-struct Witness {
-  Witness() = default;
-  Witness(std::vector<std::string>* where, std::string what, std::function<void()> then = {})
-      : log(where), name(std::move(what)), last_words(std::move(then)) {}
-  Witness(Witness&& other) noexcept
-      : log(std::exchange(other.log, nullptr)),
-        name(std::move(other.name)),
-        last_words(std::move(other.last_words)) {}
-  Witness& operator=(Witness&&) = delete;
-  ~Witness() {
-    if (log == nullptr) return;
-    log->push_back(name);
-    if (last_words) last_words();
-  }
-  std::vector<std::string>* log = nullptr;
-  std::string name;
-  std::function<void()> last_words;
-};
-
 TEST(RequestLocal, ValuesDieNewestFirst) {
   std::vector<std::string> log;
   const RequestLocal<Witness> a{"a"};
@@ -211,6 +193,44 @@ TEST(RequestLocal, ADestructorMayUseOlderValuesAndMakeNewOnes) {
     }));
   }
   EXPECT_EQ(log, (std::vector<std::string>{"own", "again"}));
+}
+
+// A Witness cannot be assigned, so that set() puts another one in its place.
+TEST(RequestLocal, WhatSetHasReplacedMayUseItsVariableInItsDestructor) {
+  std::vector<std::string> log;
+  std::deque<RequestLocal<Witness>> others;
+  const RequestLocal<Witness> first{"first"};
+  for (int i = 0; i < 15; ++i) others.emplace_back("other");
+  const RequestLocal<Witness> beyond{"beyond"};  // the 17th: has no place of its own in the map
+  for (const auto* own : {&first, &beyond}) {
+    Scope scope;
+    first.set(Witness());
+    for (const auto& other : others) other.set(Witness());
+
+    own->set(Witness(&log, "old", [&] { EXPECT_EQ(own->get().name, "new"); }));
+    own->set(Witness(&log, "new"));
+    EXPECT_EQ(std::exchange(log, {}), std::vector<std::string>{"old"});
+
+    own->set(Witness(&log, "old", [&] { EXPECT_TRUE(own->remove()); }));
+    EXPECT_EQ(std::exchange(log, {}), std::vector<std::string>{"new"});
+    own->set(Witness(&log, "removed by the old one"));
+    EXPECT_EQ(std::exchange(log, {}), (std::vector<std::string>{"old", "removed by the old one"}));
+    EXPECT_EQ(own->find(), nullptr);
+  }
+}
+
+TEST(RequestLocal, AValueKeepsItsPlaceInTheOrderWhenItIsReplaced) {
+  std::vector<std::string> log;
+  const RequestLocal<Witness> oldest{"oldest"};
+  const RequestLocal<Witness> middle{"middle"};
+  const RequestLocal<Witness> newest{"newest"};
+  {
+    Scope scope;
+    for (const auto* variable : {&oldest, &middle, &newest}) variable->set(Witness());
+    for (const auto* variable : {&newest, &oldest, &middle})
+      variable->set(Witness(&log, std::string(variable->name())));
+  }
+  EXPECT_EQ(log, (std::vector<std::string>{"newest", "middle", "oldest"}));
 }
 
 TEST(RequestLocal, EndlessResurrectionIsCappedAndReported) {
@@ -265,118 +285,6 @@ TEST(RequestLocal, WhatAnInitialiserSetsItselfStands) {
   self = &number;
   Scope scope;
   EXPECT_EQ(number.get(), 1);
-}
-
-TEST(Bind, LeavesNoValueWhereThereWasNone) {
-  const RequestLocal<int> number{"number"};
-  Scope scope;
-  {
-    const auto bound = number.bind(1);
-    EXPECT_EQ(number.get(), 1);
-  }
-  EXPECT_EQ(number.find(), nullptr);
-}
-
-TEST(Bind, TheSameVariableTwiceInOneChainRestoresStepByStep) {
-  const RequestLocal<int> number{"number"};
-  Scope scope;
-  number.set(0);
-  int& outermost = number.get();
-  {
-    const auto first = number.bind(1);
-    number.set(10);
-    {
-      const auto second = number.bind(2);
-      EXPECT_EQ(number.get(), 2);
-    }
-    EXPECT_EQ(number.get(), 10);
-  }
-  EXPECT_EQ(number.get(), 0);
-  EXPECT_EQ(&number.get(), &outermost) << "the displaced value was not moved";
-}
-
-TEST(Bind, RestoresAlsoWhenTheValueWasRemovedOrMadeAnewMeanwhile) {
-  const RequestLocal<int> number{"number"};
-  Scope scope;
-  number.set(1);
-  {
-    const auto bound = number.bind(2);
-    EXPECT_TRUE(number.remove());
-    EXPECT_EQ(number.find(), nullptr);
-  }
-  EXPECT_EQ(number.get(), 1);
-  {
-    const auto bound = number.bind(2);
-    number.remove();
-    number.set(3);
-  }
-  EXPECT_EQ(number.get(), 1);
-}
-
-TEST(Bind, RestoresWhenAnExceptionPasses) {
-  const RequestLocal<std::string> tenant{"tenant"};
-  Scope scope;
-  tenant.set("acme");
-  EXPECT_THROW(
-      {
-        const auto bound = tenant.bind("other");
-        throw std::runtime_error("out");
-      },
-      std::runtime_error);
-  EXPECT_EQ(tenant.get(), "acme");
-}
-
-TEST(Bind, RepeatedForLongTakesNoMoreMemory) {
-  const RequestLocal<std::array<char, 200>> block{"block"};
-  const RequestLocal<int> other{"other"};
-  Scope scope;
-  block.set({});
-  for (int i = 0; i < 100'000; ++i) {
-    const auto bound = block.bind({});
-    other.set(i);
-    other.remove();
-  }
-  EXPECT_NE(block.find(), nullptr);  // LeakSanitizer and the arena's free lists are the judges
-}
-
-TEST(BindDeathTest, GuardsThatEndInTheWrongOrderAreFound) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_DEATH(
-      {
-        const RequestLocal<int> number{"number"};
-        using Bind = RequestLocal<int>::Bind;
-        Scope scope;
-        std::unique_ptr<Bind> first(new Bind(number.bind(1)));
-        std::unique_ptr<Bind> second(new Bind(number.bind(2)));
-        first.reset();
-      },
-      "bind guards of request-local 'number' ended in another order");
-}
-
-TEST(BindDeathTest, AGuardThatEndsOnAnotherThreadIsFound) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_DEATH(
-      {
-        const RequestLocal<int> number{"number"};
-        Scope scope;
-        std::unique_ptr<RequestLocal<int>::Bind> guard(new RequestLocal<int>::Bind(number.bind(1)));
-        std::thread([&] { guard.reset(); }).join();
-      },
-      "a bind guard of request-local 'number' ended on another thread or outside its scope");
-}
-
-TEST(Bind, AGuardInADestroyedFrameRestoresNothing) {
-  const RequestLocal<int> number{"number"};
-  const auto scope = Scope::suspended();
-  std::unique_ptr<RequestLocal<int>::Bind> guard;
-  {
-    const Scope::Entry entry(*scope);
-    number.set(1);
-    guard.reset(new RequestLocal<int>::Bind(number.bind(2)));
-  }
-  guard.reset();
-  const Scope::Entry entry(*scope);
-  EXPECT_EQ(number.get(), 2);
 }
 
 TEST(RequestLocal, ManyThreadsUseOneVariable) {

@@ -1,7 +1,10 @@
 // Flow::share: the value stands outside its scope's map, and set() puts another one there.
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <deque>
+#include <functional>
+#include <utility>
 
 #include "carrel/scope/request_local.h"
 #include "carrel/scope/snapshot.h"
@@ -61,6 +64,39 @@ TEST(SharedValue, KeepsWhatASnapshotTookWhenItsScopeSetsAnother) {
   });
   expect_value(variable, 2);
   snapshot.run([&] { expect_value(variable, 1); });
+}
+
+TEST(SharedValue, ThatSetHasReplacedMayUseItsVariableInItsDestructor) {
+  struct Old {
+    std::function<void()> last_words;
+    explicit Old(std::function<void()> words = {}) : last_words(std::move(words)) {}
+    Old(Old&& other) noexcept : last_words(std::exchange(other.last_words, {})) {}
+    Old& operator=(Old&&) = delete;
+    ~Old() {
+      if (last_words) last_words();
+    }
+  };
+  const RequestLocal<Old, Flow::share> variable{"shared"};
+  const RequestLocal<std::uint64_t> other{"other"};
+  int died = 0;
+  const Scope scope;
+  const Old* old = nullptr;
+  const auto set_old = [&](const std::function<void()>& then) {
+    variable.set(Old([&died, then] { ++died, then(); }));
+    old = variable.find();
+  };
+  set_old([&] { EXPECT_NE(variable.find(), old) << "the dying one"; });
+  variable.set(Old());
+  EXPECT_EQ(died, 1);
+
+  set_old([&] {
+    variable.remove();
+    other.set(7);  // into the memory that this has freed
+  });
+  variable.set(Old());
+  EXPECT_EQ(died, 2);
+  EXPECT_EQ(variable.find(), nullptr) << "the destructor had the last word";
+  EXPECT_EQ(other.get(), 7U);
 }
 
 TEST(SharedValue, IsReachedInAScopeThatGoesFromThreadToThread) {

@@ -65,8 +65,8 @@ struct WorkerPoolOptions {
   Refusal refusal = Refusal::refuse;
   // Rare.
   BoundaryOptions boundary = {};
-  // Called on the worker with what a posted task threw. Empty: a line to stderr. What it throws
-  // itself stops the program.
+  // Called where the task ran, with what a posted one threw. Empty: a line to stderr. What it
+  // throws itself stops the program.
   std::function<void(const ScopeName& task, std::exception_ptr failure)> on_failure = {};
   const Clock* clock = &SystemClock::get();  // for waiting times; outlives the pool
 };

@@ -18,15 +18,15 @@
 // everybody then sees as const unless is_concurrent<T> says that several threads may change it.
 //
 // Threads: the variable itself may be used by all threads; each sees its own current scope.
-// Lifetime: references are valid until remove(), or until the scope closes; under Flow::share also
-// until set(). A guard ends in the scope that it was made in; a guard in a destroyed coroutine
-// frame restores nothing (the value stays until its scope closes), any other misuse stops the
-// program. A variable that dies before a scope leaves its value there, unreachable, until the scope
-// closes. Errors: outside any scope get, set, remove and bind throw NoScope, which names the
-// variable; find() never throws. get() of a variable without an initial value throws Error
-// "no_value". An initialiser that throws leaves everything as it was; one that reads its own
-// variable gets Error "recursive_initialiser"; if it sets its own variable, what it set stays, and
-// what it returns is dropped.
+// Lifetime: references are valid until remove(), or until the scope closes; under Flow::share, and
+// where T cannot be assigned, also until set(). A guard ends in the scope that it was made in; a
+// guard in a destroyed coroutine frame restores nothing (the value stays until its scope closes),
+// any other misuse stops the program. A variable that dies before a scope leaves its value there,
+// unreachable, until the scope closes. Errors: outside any scope get, set, remove and bind throw
+// NoScope, which names the variable; find() never throws. get() of a variable without an initial
+// value throws Error "no_value". An initialiser that throws leaves everything as it was; one that
+// reads its own variable gets Error "recursive_initialiser"; if it sets its own variable, what it
+// set stays, and what it returns is dropped.
 #pragma once
 
 #include <concepts>
@@ -218,20 +218,30 @@ class RequestLocal : private scope::Variable {
     return cell == nullptr ? nullptr : &Cell::value(*cell);
   }
 
-  // Changes the value in place, or makes it.
+  // Assigns the value, or makes it. Where it is shared, or cannot be assigned, a new one takes its
+  // place, and the old one's destructor already finds that.
   void set(T value) const {
-    if constexpr (!Cell::kShared) {
-      if (void* const present = find_quickly())
-        return Cell::replace(*static_cast<T*>(present), std::move(value));
+    if constexpr (Cell::kAssignable) {
+      if (void* const present = find_quickly()) {
+        *static_cast<T*>(present) = std::move(value);
+        return;
+      }
     }
     Scope& scope = require_scope();
     scope::ValueMap& values = scope::Access::values(scope);
-    if (scope::Cell* const cell = values.find(key_)) {
-      Cell::assign(*cell, std::move(value));
-      values.value_has_moved(cell);
-      return;
+    if constexpr (Cell::kAssignable) {
+      if (scope::Cell* const present = values.find(key_)) {
+        Cell::value(*present) = std::move(value);
+        return;
+      }
     }
-    insert(values, Cell::make(values.arena(), key_, [&]() -> T { return std::move(value); }));
+    scope::Cell* const fresh =
+        Cell::make(values.arena(), key_, [&]() -> T { return std::move(value); });
+    if (scope::Cell* const present = Cell::kAssignable ? nullptr : values.find(key_)) {
+      values.replace(present, fresh);
+    } else {
+      insert(values, fresh);
+    }
   }
 
   // Destroys the value; the initial value is then made anew by the next get(). False if there was

@@ -31,15 +31,14 @@ namespace scope {
 template <class T, Flow F>
 struct ValueCell {
   static constexpr bool kShared = F == Flow::share;
+  // Whether set() may change the value in place: others keep the shared object that they have.
+  static constexpr bool kAssignable = !kShared && std::is_move_assignable_v<T>;
   using Stored = std::conditional_t<kShared, std::shared_ptr<T>, T>;
   using Reference = std::conditional_t<kShared && !is_concurrent<T>, const T&, T&>;
 
   struct Full : Cell {
     template <class Make>
     Full(std::uint64_t own_key, Make& make_value) : Cell{&kOps, own_key}, stored(make_value()) {
-      point_at_value();
-    }
-    void point_at_value() noexcept {
       if constexpr (kShared) {
         value = const_cast<void*>(static_cast<const void*>(stored.get()));
       } else {
@@ -61,26 +60,6 @@ struct ValueCell {
       return make_full(arena, key, make_shared);
     } else {
       return make_full(arena, key, make_value);
-    }
-  }
-
-  static void assign(Cell& cell, T&& value) {
-    Full& full = static_cast<Full&>(cell);
-    if constexpr (kShared) {
-      full.stored = std::make_shared<T>(std::move(value));  // others keep the object they have
-      full.point_at_value();
-    } else {
-      replace(full.stored, std::move(value));
-    }
-  }
-  static void replace(T& stored, T&& value) {
-    if constexpr (std::is_move_assignable_v<T>) {
-      stored = std::move(value);
-    } else {
-      static_assert(std::is_nothrow_move_constructible_v<T>,
-                    "set() needs a T that can be assigned, or moved without throwing");
-      std::destroy_at(&stored);
-      std::construct_at(&stored, std::move(value));
     }
   }
 

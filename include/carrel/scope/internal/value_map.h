@@ -212,11 +212,9 @@ class ValueMap {
     unlink(cell);
     destroy(cell);  // last: it runs user code, which may come back here
   }
-  // After a cell of the map has got another `value`.
-  void value_has_moved(Cell* cell) noexcept {
-    if (Homes::at(homes_.keys, cell->key) == cell->key)
-      Homes::at(homes_.values, cell->key) = cell->value;
-  }
+  // Puts `fresh`, which is of the same key, in the place of `old`, the key's cell, and destroys
+  // that.
+  void replace(Cell* old, Cell* fresh) noexcept;
   // Makes `cell` the key's value in place of `old`, which stays, out of sight, until restore().
   void displace(Cell* old, Cell* cell) noexcept;
   // Brings back a displaced cell; what stands in its place is destroyed. Asks for no memory.
