@@ -224,6 +224,32 @@ TEST_P(Outage, AServerThatDiesAndComesBackIsMetAtABoundedRateAndThePoolRecovers)
   EXPECT_EQ(pool.stats().waiting, 0U);
 }
 
+// SET TRANSACTION, sent before it, would hold for the next one: somebody else's.
+TEST(ReadOnlyMariadb, WhatABeginThatFailedHasAskedForHoldsForNoOther) {
+  const auto admin = open_mariadb();
+  admin->execute("create or replace table item (id bigint primary key)");
+  admin->execute("insert into item values (1)");
+  admin->execute("create or replace user plain identified by 'plain'");
+  admin->execute("grant select on *.* to plain");
+  admin->execute("set innodb_lock_wait_timeout = 0");
+  auto options = mariadb_options();
+  options.user = options.password = "plain";
+  const auto user = open_mariadb(options);
+
+  admin->execute("set global read_only = 1");
+  user->begin({.isolation = Isolation::serializable});
+  EXPECT_EQ(thrown_by([&] { user->execute("select * from item"); }), "sql.read_only");
+  user->rollback();
+  EXPECT_TRUE(user->reset());
+  admin->execute("set global read_only = 0");
+
+  user->begin({});
+  EXPECT_EQ(user->execute("select * from item").size(), 1U);
+  // Serializable, it would have locked what it read.
+  EXPECT_EQ(thrown_by([&] { admin->execute("delete from item"); }), "nothing");
+  user->rollback();
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Servers, Outage,
     testing::Values(

@@ -12,25 +12,6 @@
 namespace carrel::mariadb {
 namespace {
 
-std::string begin_text(const BeginOptions& options) {
-  std::string sql;
-  switch (options.isolation) {
-    case Isolation::standard:
-      break;
-    case Isolation::read_committed:
-      sql = "set transaction isolation level read committed; ";
-      break;
-    case Isolation::repeatable_read:
-      sql = "set transaction isolation level repeatable read; ";
-      break;
-    case Isolation::serializable:
-      sql = "set transaction isolation level serializable; ";
-      break;
-  }
-  return sql + (options.access == Access::read_only ? "start transaction read only"
-                                                    : "start transaction read write");
-}
-
 std::string quoted(std::string_view name) {
   std::string made = "`";
   for (const char c : name) made += c == '`' ? std::string("``") : std::string(1, c);
@@ -78,19 +59,6 @@ Clock::Steady MariadbConnection::upkeep_deadline() const noexcept {
   return std::clamp(deadline(), now + options_->grace, now + options_->upkeep_max);
 }
 
-void MariadbConnection::do_begin(const BeginOptions& options) {
-  begin_ = begin_text(options);
-  state_ = State::announced;
-}
-
-// BEGIN costs a round trip of its own: the answer of a prepared statement sent right behind it
-// would be taken for BEGIN's.
-void MariadbConnection::send_begin() {
-  if (state_ != State::announced) return;
-  command(begin_);
-  state_ = State::open;
-}
-
 void MariadbConnection::require_unspoiled(std::string_view sql) const {
   if (broken()) {
     throw SqlError("sql.connection_lost", {.message = "the connection was given up earlier",
@@ -109,6 +77,10 @@ void MariadbConnection::require_unspoiled(std::string_view sql) const {
 void MariadbConnection::require_allowed(const PreparedStatement& statement, std::string_view sql,
                                         std::size_t values) const {
   SqlFailure failure{.statement = sql, .dialect = &kDialect};
+  if (statement.text.controls_transaction) {
+    failure.message = "BEGIN, COMMIT and savepoints are the session's, not a statement's";
+    throw SqlError("sql.transaction_control", failure);
+  }
   if (statement.text.parameters != values) {
     failure.message = "the statement takes " + std::to_string(statement.text.parameters) +
                       " parameters and was given " + std::to_string(values);
@@ -121,19 +93,24 @@ void MariadbConnection::require_allowed(const PreparedStatement& statement, std:
   }
 }
 
-PreparedStatement MariadbConnection::prepare(std::string_view sql, Run& run) {
+PreparedStatement MariadbConnection::read(std::string_view sql) {
   PreparedStatement made{
       .handle = nullptr, .text = remote::read_statement(sql, kDialect), .order = {}};
-  if (made.text.controls_transaction) {
-    throw SqlError("sql.transaction_control",
-                   {.message = "BEGIN, COMMIT and savepoints are the session's, not a statement's",
-                    .statement = sql,
-                    .dialect = &kDialect});
-  }
+  made.as_text = may_go_as_text(sql, made.text);
+  return made;
+}
+
+PreparedStatement& MariadbConnection::known(const Statement& statement) {
+  if (options_->statements_max == 0) return unkept_.emplace(read(statement.text));
+  if (auto* known = known_.find(statement)) return *known;
+  return known_.insert(statement, read(statement.text));
+}
+
+void MariadbConnection::prepare(PreparedStatement& statement, std::string_view sql, Run& run) {
+  if (statement.handle) return;
   auto translated = translate(sql);
-  made.order = std::move(translated.order);
-  made.handle.reset(mysql_stmt_init(link_.get()));
-  auto* handle = made.handle.get();
+  StatementPtr made(mysql_stmt_init(link_.get()));
+  auto* handle = made.get();
   link_.count_round_trip();
   int failed = 0;
   link_.run(
@@ -148,37 +125,43 @@ PreparedStatement MariadbConnection::prepare(std::string_view sql, Run& run) {
     harmless.only_reads = true;  // preparing changes nothing
     fail(Trouble::of(handle), sql, harmless, run);
   }
-  return made;
-}
-
-PreparedStatement& MariadbConnection::prepared(const Statement& statement, Run& run) {
-  if (options_->statements_max == 0) return unkept_.emplace(prepare(statement.text, run));
-  if (auto* known = known_.find(statement)) return *known;
-  return known_.insert(statement, prepare(statement.text, run));
+  statement.handle = std::move(made);
+  statement.order = std::move(translated.order);
 }
 
 Result MariadbConnection::do_execute(const Statement& statement,
                                      std::span<const Value> parameters) {
   require_unspoiled(statement.text);
   Run run(*this);
-  auto& known = prepared(statement, run);
-  require_allowed(known, statement.text, parameters.size());
-  dirty_ |= !known.text.leaves_session_as_is;
+  auto& found = known(statement);
+  require_allowed(found, statement.text, parameters.size());
+  dirty_ |= !found.text.leaves_session_as_is;
+  if (found.as_text && state_ == State::announced) {
+    if (auto result = run_with_begin(found, run, statement.text)) return std::move(*result);
+  }
+  prepare(found, statement.text, run);
   send_begin();
-  auto result = run_bound(known, parameters, run, statement.text);
+  auto result = run_bound(found, parameters, run, statement.text);
   if (!result) {
-    forget(statement.text, known, run);
-    auto& anew = prepared(statement, run);
+    forget(statement.text, found, run);
+    auto& anew = known(statement);
+    prepare(anew, statement.text, run);
     result = run_bound(anew, parameters, run, statement.text);
     if (!result) throw_altered(statement.text, /*in_doubt=*/false);
     return std::move(*result);
   }
+  require_finished(found, run, statement.text);
+  return std::move(*result);
+}
+
+void MariadbConnection::require_finished(const PreparedStatement& statement, Run& run,
+                                         std::string_view sql) {
   // SLEEP, BENCHMARK and the like answer early when they are killed, without an error. A write that
   // reports success has happened, however.
-  if (const auto reason = run.end(); reason != remote::CancelReason::none && known.text.only_reads)
-    throw_cancelled(reason, statement.text);
-  note_state(statement.text);
-  return std::move(*result);
+  const auto reason = run.end();
+  if (reason != remote::CancelReason::none && statement.text.only_reads)
+    throw_cancelled(reason, sql);
+  note_state(sql);
 }
 
 std::optional<Result> MariadbConnection::run_bound(PreparedStatement& statement,
@@ -313,25 +296,6 @@ void MariadbConnection::throw_lost(const Trouble& trouble, std::string_view sql,
   if (timed_out) throw SqlError("sql.deadline", failure);
   failure.message = trouble.message;
   throw SqlError("sql.connection_lost", failure);
-}
-
-// Our own, such as BEGIN and SAVEPOINT: changes nothing by itself.
-void MariadbConnection::command(const std::string& sql) {
-  Patience patience(deadline());
-  const auto trouble = link_.command(sql, patience);
-  if (!trouble) return;
-  if (patience.gone() || link_.lost()) {
-    link_.give_up();
-    throw_lost(*trouble, sql, /*in_doubt=*/false, patience.gone());
-  }
-  throw error_of(*trouble, sql);
-}
-
-void MariadbConnection::do_savepoint_command(std::string_view sql) {
-  require_time(sql);
-  require_unspoiled(sql);
-  send_begin();
-  command(std::string(sql));
 }
 
 void MariadbConnection::do_commit() {

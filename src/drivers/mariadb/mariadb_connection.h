@@ -50,12 +50,24 @@ class MariadbConnection final : public Connection {
     spoiled  // rolled back by a conflict; only rollback() leads out
   };
 
-  PreparedStatement& prepared(const Statement& statement, Run& run);
-  [[nodiscard]] PreparedStatement prepare(std::string_view sql, Run& run);
+  // BEGIN as it is sent, with what may have to come before it.
+  struct Begin {
+    std::string sql;
+    std::size_t commands = 1;  // in it
+  };
+  [[nodiscard]] static Begin begin_for(const BeginOptions& options);
+
+  [[nodiscard]] PreparedStatement& known(const Statement& statement);
+  [[nodiscard]] static PreparedStatement read(std::string_view sql);
+  void prepare(PreparedStatement& statement, std::string_view sql, Run& run);
   void require_allowed(const PreparedStatement& statement, std::string_view sql,
                        std::size_t values) const;
   void require_unspoiled(std::string_view sql) const;
   void send_begin();
+  [[nodiscard]] std::optional<Result> run_with_begin(PreparedStatement& statement, Run& run,
+                                                     std::string_view sql);
+  void note_begun(std::size_t done) noexcept;
+  void require_finished(const PreparedStatement& statement, Run& run, std::string_view sql);
   [[nodiscard]] std::optional<Result> run_bound(PreparedStatement& statement,
                                                 std::span<const Value> parameters, Run& run,
                                                 std::string_view sql);
@@ -86,7 +98,7 @@ class MariadbConnection final : public Connection {
   db::StatementCache<PreparedStatement> known_;
   std::optional<PreparedStatement> unkept_;  // the last one, where none are kept
   std::string role_;                         // as the session started; empty: none
-  std::string begin_;
+  Begin begin_;
   State state_ = State::none;
   bool dirty_ = false;
 };

@@ -148,8 +148,9 @@ void Link::require_suitable_server(unsigned long version_min) const {
                                         .native_code = static_cast<int>(version)});
 }
 
-std::optional<Trouble> Link::command(const std::string& sql, Patience& patience) {
+Replies Link::ask(const std::string& sql, Patience& patience) {
   ++round_trips_;
+  Replies replies;
   int failed = 0;
   run(
       patience,
@@ -161,19 +162,24 @@ std::optional<Trouble> Link::command(const std::string& sql, Patience& patience)
         patience, [&] { return mysql_store_result_start(&rows, connection_); },
         [&](int ready) { return mysql_store_result_cont(&rows, connection_, ready); });
     if (rows == nullptr && mysql_errno(connection_) != 0) break;  // lost amid the rows
-    if (rows != nullptr) {
-      answer_ = last_value_of(rows);
-      mysql_free_result(rows);
-    }
+    if (rows != nullptr) replies.rows.reset(rows);
+    replies.changed = static_cast<std::int64_t>(mysql_affected_rows(connection_));
+    ++replies.done;
     run(
         patience, [&] { return mysql_next_result_start(&failed, connection_); },
         [&](int ready) { return mysql_next_result_cont(&failed, connection_, ready); });
     // There is no further one, unless the link was lost amid its columns' names: that is -1 too.
-    if (failed < 0 && mysql_errno(connection_) == 0) return std::nullopt;
+    if (failed < 0 && mysql_errno(connection_) == 0) return replies;
   }
-  auto trouble = Trouble::of(connection_);
-  if (means_lost(trouble.number)) give_up();
-  return trouble;
+  replies.trouble = Trouble::of(connection_);
+  if (means_lost(replies.trouble->number)) give_up();
+  return replies;
+}
+
+std::optional<Trouble> Link::command(const std::string& sql, Patience& patience) {
+  const auto replies = ask(sql, patience);
+  if (replies.rows) answer_ = last_value_of(replies.rows.get());
+  return replies.trouble;
 }
 
 bool Link::reset_session(Patience& patience) {

@@ -13,6 +13,7 @@
 #include <mysql.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -45,6 +46,20 @@ class Patience {
   bool gone_ = false;
 };
 
+struct FreeRows {
+  void operator()(MYSQL_RES* rows) const noexcept { mysql_free_result(rows); }
+};
+using RowsPtr = std::unique_ptr<MYSQL_RES, FreeRows>;
+
+// What the server said to a text of one or several statements, of which it runs none after the
+// first that fails.
+struct Replies {
+  std::size_t done = 0;            // statements that succeeded
+  std::optional<Trouble> trouble;  // of the one after them
+  RowsPtr rows;                    // of the last one that gave any
+  std::int64_t changed = 0;        // rows, by the last one
+};
+
 class Link {
  public:
   // Connects. Throws as mariadb.h says.
@@ -65,7 +80,9 @@ class Link {
     if (patience.gone()) give_up();
   }
 
-  // Sends one text of our own, which may hold several statements, and reads all answers.
+  // Sends one text, which may hold several statements, and reads all answers: one round trip.
+  [[nodiscard]] Replies ask(const std::string& sql, Patience& patience);
+  // The same for a text of our own, of which nobody wants the rows.
   [[nodiscard]] std::optional<Trouble> command(const std::string& sql, Patience& patience);
   // The first value of the last row that command() read; empty where it was null.
   [[nodiscard]] const std::string& answer() const noexcept { return answer_; }

@@ -137,7 +137,8 @@ std::int64_t MariadbConnection::do_load(const BulkRows& rows) {
   require_unspoiled(sql);
   const std::size_t total = rows.values.size() / rows.columns.size();
   Run run(*this);
-  auto loading = prepare(sql, run);  // not kept: an array stays bound to a statement
+  auto loading = read(sql);  // not kept: an array stays bound to a statement
+  prepare(loading, sql, run);
   send_begin();
   std::int64_t loaded = 0;
   for (std::size_t first = 0; first < total;) {

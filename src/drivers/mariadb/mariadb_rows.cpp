@@ -1,10 +1,12 @@
-// Rows of a prepared statement, by the type of their column.
+// Rows, by the type of their column: of a prepared statement, or of one that went as text.
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstring>
 #include <optional>
 #include <vector>
 
+#include "db/timestamp_text.h"
 #include "drivers/mariadb/mariadb_statement.h"
 
 namespace carrel::mariadb {
@@ -58,6 +60,64 @@ std::optional<Timestamp> timestamp_of(const MYSQL_TIME& time) noexcept {
   if (!date.ok()) return std::nullopt;  // 0000-00-00, where the server's mode lets it in
   return Timestamp(sys_days(date)) + hours(time.hour) + minutes(time.minute) +
          seconds(time.second) + microseconds(time.second_part);
+}
+
+template <class Number>
+bool parse(std::string_view content, Number& number) noexcept {
+  const auto [end, error] =
+      std::from_chars(content.data(), content.data() + content.size(), number);
+  return error == std::errc() && end == content.data() + content.size();
+}
+
+void add_string(Result::Builder& row, Form form, std::string_view content) {
+  std::int64_t integer = 0;
+  switch (form) {
+    case Form::decimal:
+      // Sums of integers are decimals without a fraction.
+      if (parse(content, integer)) return row.add_integer(integer);
+      return row.add_text(content);
+    case Form::bits:
+      if (content.size() > 8 || (content.size() == 8 && content.front() < 0)) break;
+      for (const char byte : content) integer = integer << 8 | static_cast<unsigned char>(byte);
+      return row.add_integer(integer);
+    case Form::uuid:
+      if (const auto uuid = Uuid::parse(content)) return row.add_uuid(*uuid);
+      break;
+    case Form::text:
+      return row.add_text(content);
+    default:
+      break;
+  }
+  row.add_bytes(std::as_bytes(std::span(content)));
+}
+
+constexpr std::string_view kNoTime = "0000-00-00 00:00:00";
+
+// A cell as the text protocol writes it.
+void add_text_cell(Result::Builder& row, Form form, std::string_view content) {
+  std::int64_t integer = 0;
+  double real = 0;
+  switch (form) {
+    case Form::integer:
+    case Form::unsigned_integer:
+      if (parse(content, integer)) return row.add_integer(integer);
+      return row.add_text(content);
+    case Form::real:
+      if (parse(content, real)) return row.add_real(real);
+      return row.add_text(content);
+    case Form::time:
+      if (const auto time = db::parse_timestamp(content)) return row.add_timestamp(*time);
+      return row.add_text(kNoTime);
+    default:
+      return add_string(row, form, content);
+  }
+}
+
+// A FLOAT is written with six digits, and a DOUBLE that has a scale with as many as that says.
+bool is_exact_as_text(const MYSQL_FIELD& field) noexcept {
+  constexpr unsigned no_scale = 31;
+  if (field.type == MYSQL_TYPE_FLOAT) return false;
+  return field.type != MYSQL_TYPE_DOUBLE || field.decimals >= no_scale;
 }
 
 // Takes the cells of the row that was fetched last.
@@ -128,36 +188,10 @@ class Cells {
         return row.add_real(column.real);
       case Form::time:
         if (const auto time = timestamp_of(column.time)) return row.add_timestamp(*time);
-        return row.add_text("0000-00-00 00:00:00");
+        return row.add_text(kNoTime);
       default:
-        return add_string(row, column, content(at));
+        return add_string(row, column.form, content(at));
     }
-  }
-
-  static void add_string(Result::Builder& row, const Column& column, std::string_view content) {
-    std::int64_t integer = 0;
-    switch (column.form) {
-      case Form::decimal: {
-        // Sums of integers are decimals without a fraction.
-        const auto [end, error] =
-            std::from_chars(content.data(), content.data() + content.size(), integer);
-        if (error == std::errc() && end == content.data() + content.size())
-          return row.add_integer(integer);
-        return row.add_text(content);
-      }
-      case Form::bits:
-        if (content.size() > 8 || (content.size() == 8 && content.front() < 0)) break;
-        for (const char byte : content) integer = integer << 8 | static_cast<unsigned char>(byte);
-        return row.add_integer(integer);
-      case Form::uuid:
-        if (const auto uuid = Uuid::parse(content)) return row.add_uuid(*uuid);
-        break;
-      case Form::text:
-        return row.add_text(content);
-      default:
-        break;
-    }
-    row.add_bytes(std::as_bytes(std::span(content)));
   }
 
   std::string_view content(unsigned at) {
@@ -209,6 +243,27 @@ Result fetch_rows(MYSQL_STMT* statement, const remote::StatementText& text) {
   const bool changes = text.is_query && !text.only_reads && text.first_word != "select" &&
                        text.first_word != "with" && text.first_word != "values";
   return rows.finish(changes ? count : 0);
+}
+
+std::optional<Result> text_rows(const Replies& replies) {
+  auto* const rows = replies.rows.get();
+  if (rows == nullptr) return Result::Builder(nullptr).finish(replies.changed);
+  const std::span fields(mysql_fetch_fields(rows), mysql_num_fields(rows));
+  if (!std::ranges::all_of(fields, is_exact_as_text)) return std::nullopt;
+  std::vector<Form> forms;
+  for (const auto& field : fields) forms.push_back(form_of(field));
+  Result::Builder made(columns_of(rows));
+  while (char** row = mysql_fetch_row(rows)) {
+    const auto* lengths = mysql_fetch_lengths(rows);
+    for (std::size_t i = 0; i < forms.size(); ++i) {
+      if (row[i] == nullptr) {
+        made.add_null();
+      } else {
+        add_text_cell(made, forms[i], {row[i], lengths[i]});
+      }
+    }
+  }
+  return made.finish(0);
 }
 
 }  // namespace carrel::mariadb

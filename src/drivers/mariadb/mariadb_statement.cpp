@@ -1,6 +1,6 @@
 #include "drivers/mariadb/mariadb_statement.h"
 
-#include <charconv>
+#include <algorithm>
 #include <chrono>
 
 #include "db/sql_scanner.h"
@@ -23,6 +23,20 @@ Translated translate(std::string_view sql) {
     }
   }
   return made;
+}
+
+// Several statements in one text would all run: a prepared one is refused instead. What changes
+// rows and returns some cannot be asked twice.
+bool may_go_as_text(std::string_view sql, const remote::StatementText& text) {
+  if (text.parameters != 0 || !text.is_query || sql.find(';') != std::string_view::npos)
+    return false;
+  if (text.only_reads) return true;
+  const auto same_letter = [](char a, char b) { return (a | 0x20) == b; };
+  constexpr std::string_view returning = "returning";
+  const bool returns = !std::ranges::search(sql, returning, same_letter).empty();
+  const auto& first = text.first_word;
+  return !returns &&
+         (first == "insert" || first == "update" || first == "delete" || first == "replace");
 }
 
 MYSQL_TIME time_of(Timestamp at) noexcept {

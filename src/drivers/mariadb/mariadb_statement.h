@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "carrel/db/result.h"
 #include "carrel/db/value.h"
+#include "drivers/mariadb/mariadb_link.h"
 #include "drivers/remote/statement_text.h"
 
 namespace carrel::mariadb {
@@ -29,10 +31,15 @@ struct CloseStatement {
 using StatementPtr = std::unique_ptr<MYSQL_STMT, CloseStatement>;
 
 struct PreparedStatement {
-  StatementPtr handle;
+  StatementPtr handle;  // none until it has been prepared
   remote::StatementText text;
   std::vector<std::size_t> order;
+  bool as_text = false;  // may travel along with BEGIN, see may_go_as_text()
 };
+
+// A statement without parameters whose answer says the same in either of MariaDB's two protocols,
+// or that can be asked for once more where it does not.
+[[nodiscard]] bool may_go_as_text(std::string_view sql, const remote::StatementText& text);
 
 // Values as libmariadb takes them; what they borrow must outlive the execution.
 class Binding {
@@ -60,6 +67,10 @@ class Binding {
 
 // The rows of an executed statement whose result is in memory.
 [[nodiscard]] Result fetch_rows(MYSQL_STMT* statement, const remote::StatementText& text);
+
+// The same of a statement that went as text. Nothing where a column comes in fewer digits, or in
+// another form, than from a prepared statement.
+[[nodiscard]] std::optional<Result> text_rows(const Replies& replies);
 
 [[nodiscard]] MYSQL_TIME time_of(Timestamp at) noexcept;
 
