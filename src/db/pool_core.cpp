@@ -32,6 +32,9 @@ Pool::Core::Core(PoolOptions options, Driver& driver)
       keeps_time_(traits_.remote || is_set(options_.leak_after) || group_ != nullptr),
       reports_leaks_(is_set(options_.leak_after)),
       jitter_state_(id_ * 0x9e3779b97f4a7c15) {
+  CARREL_ASSERT(options_.connecting_max > 0, "a pool that may connect nothing serves nobody");
+  CARREL_ASSERT(options_.life_jitter >= 0 && options_.life_jitter <= 1,
+                "life_jitter is a share of life_max, from 0 to 1");
   const std::size_t size = options_.size_max == 0 ? traits_.pool_size_default : options_.size_max;
   const auto limit = group_ == nullptr ? driver_.connections_max() : std::nullopt;
   if (limit && size > *limit) {
@@ -143,7 +146,9 @@ bool Pool::Core::try_connect(std::uint32_t lane_index, std::uint32_t index,
     const std::scoped_lock lock(mutex_);
     last_connect_error_ = error.what();
     if (!error.retryable()) throw;
-    note_failure(error);
+    using Failure = db::ConnectPause::Failure;
+    connect_pause_.failed(error.code() == "sql.deadline" ? Failure::hasty : Failure::server,
+                          options_.clock->steady_now());
     return false;
   }
   created_.fetch_add(1, std::memory_order_relaxed);
@@ -152,22 +157,9 @@ bool Pool::Core::try_connect(std::uint32_t lane_index, std::uint32_t index,
   slot.expires = ages ? now + life_with_jitter() : kNoDeadline;
   slot.idle_since.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   const std::scoped_lock lock(mutex_);
-  failures_in_a_row_ = 0;
-  connect_after_.store(0, std::memory_order_relaxed);
+  connect_pause_.connected();
   last_connect_error_.clear();
   return true;
-}
-
-// After a failure nobody connects before a pause is over, which grows from failure to failure. A
-// caller whose own deadline came first says little of the server: that pause stays the shortest.
-void Pool::Core::note_failure(const Error& error) {
-  const bool hasty = error.code() == "sql.deadline";
-  const auto failures = hasty ? 1 : std::min<std::uint64_t>(++failures_in_a_row_, 6);
-  const auto until = Clock::Steady::clock::now() + std::chrono::milliseconds(25 << failures);
-  // Relaxed: who has failed has its own pause before it, and a permit to connect passes from holder
-  // to holder through the lane's mutex.
-  connect_after_.store(std::max(until, connect_after()).time_since_epoch().count(),
-                       std::memory_order_relaxed);
 }
 
 // While the server is away, tries again after growing pauses until the deadline. Only the holders
@@ -178,10 +170,11 @@ void Pool::Core::connect(std::uint32_t lane_index, std::uint32_t index, Clock::S
   auto& lane = *lanes_[lane_index];
   try {
     do {
-      const auto until = connect_after();
-      if (until > Clock::Steady::clock::now()) lane.pause(std::min(until, deadline));
+      const auto left = pause_left();
+      const auto until = Clock::Steady::clock::now() + left;
+      if (left.count() > 0) lane.pause(std::min(until, deadline));
       if (lane.closed()) throw_not_granted({.grant = db::Grant::closed});
-      if (until >= deadline) throw_not_granted({.grant = db::Grant::timed_out});
+      if (left.count() > 0 && until >= deadline) throw_not_granted({.grant = db::Grant::timed_out});
     } while (!try_connect(lane_index, index, deadline));
   } catch (...) {
     lane.put_empty(index, db::Lane::Was::connecting);

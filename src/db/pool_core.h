@@ -13,6 +13,7 @@
 #include "carrel/base/assert.h"
 #include "carrel/base/error.h"
 #include "carrel/db/pool.h"
+#include "db/connect_pause.h"
 #include "db/group_core.h"
 #include "db/lane.h"
 
@@ -60,9 +61,8 @@ class Pool::Core final : private db::GroupMember {
   // Fills an empty slot; on failure the slot is back in the lane.
   void connect(std::uint32_t lane, std::uint32_t slot, Clock::Steady deadline);
   [[nodiscard]] bool try_connect(std::uint32_t lane, std::uint32_t slot, Clock::Steady deadline);
-  void note_failure(const Error& error);  // with mutex_ held
-  [[nodiscard]] Clock::Steady connect_after() const noexcept {
-    return Clock::Steady(Clock::Steady::duration(connect_after_.load(std::memory_order_relaxed)));
+  [[nodiscard]] std::chrono::nanoseconds pause_left() const noexcept {
+    return connect_pause_.left(options_.clock->steady_now());
   }
   // The same slot, or another where this one's connection has died. Throws.
   [[nodiscard]] db::Slot& proven(db::Slot& slot, std::uint32_t lane, const BorrowOptions& options);
@@ -96,12 +96,11 @@ class Pool::Core final : private db::GroupMember {
   std::atomic<std::uint64_t> connect_failures_{0};
   std::atomic<std::uint64_t> leaks_{0};
   std::atomic<std::uint64_t> closed_[6] = {};
-  std::atomic<Clock::Steady::duration::rep> connect_after_{0};  // written under mutex_
+  db::ConnectPause connect_pause_;  // written under mutex_
   std::atomic<std::uint64_t> jitter_state_;
 
-  mutable std::mutex mutex_;  // the next three are guarded by mutex_
+  mutable std::mutex mutex_;  // the next two are guarded by mutex_
   std::string last_connect_error_;
-  std::uint64_t failures_in_a_row_ = 0;
   bool stopping_ = false;
   std::condition_variable wake_maintenance_;
   std::thread maintenance_;

@@ -100,7 +100,7 @@ void Pool::Core::maintain_lane(std::uint32_t lane_index) {
 void Pool::Core::fill_to_minimum() {
   auto& lane = *lanes_[0];
   while (lane.size() - lane.stats().empty < options_.size_min) {
-    if (Clock::Steady::clock::now() < connect_after()) return;  // the server is away: next time
+    if (pause_left().count() > 0) return;  // the server is away: next time
     const auto slot = lane.take_empty();
     if (!slot) return;
     const auto deadline = Clock::Steady::clock::now() + options_.acquire_max;
