@@ -1,7 +1,10 @@
-// What the pool does with time: ages, idling, leaks, utilisation.
+// What the pool does with time: ages, idling, leaks.
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "carrel/db/pool.h"
 #include "db/pool_verbs.h"
@@ -26,6 +29,100 @@ TEST(Pool, ClosesAConnectionAtTheEndOfItsLife) {
   pool.borrow().release();  // also a connection that never idles
 
   EXPECT_EQ(number_of(pool.borrow()), 2);
+  EXPECT_EQ(pool.stats().closed_life, 1U);
+}
+
+// Lives that end at random, so that connections opened together do not all close together.
+class PoolLifeJitter : public testing::Test {
+ protected:
+  static constexpr int kSize = 64;
+
+  [[nodiscard]] PoolOptions lives(double jitter) const {
+    auto lives = options(kSize);
+    lives.life_max = 1'000s;
+    lives.life_jitter = jitter;
+    lives.idle_max = 0ms;
+    lives.validate_after = 3600s;
+    lives.keepalive_every = 0ms;
+    lives.clock = &clock_;
+    return lives;
+  }
+  // On loan until a moment ago and from this moment on.
+  static void lend_all(Pool& pool, std::vector<Pool::Lease>& leases) {
+    leases.resize(kSize);
+    for (auto& lease : leases) {
+      lease.release();
+      lease = pool.borrow();
+    }
+  }
+  // How many lives have ended by each of the times, which come in order.
+  template <class Look>
+  std::vector<std::uint64_t> ended(Pool& pool, std::initializer_list<std::chrono::seconds> times,
+                                   const Look& look) {
+    std::vector<std::uint64_t> ended;
+    auto now = 0s;
+    for (const auto time : times) {
+      clock_.advance(time - std::exchange(now, time));
+      look();
+      ended.push_back(pool.stats().closed_life);
+    }
+    return ended;
+  }
+
+  ManualClock clock_;
+  StubDriver driver_;
+};
+
+TEST_F(PoolLifeJitter, EndsLivesAtDifferentTimesWithinTheShareWhereNoneIdles) {
+  Pool pool(lives(0.5), driver_);
+  std::vector<Pool::Lease> leases;
+  lend_all(pool, leases);
+  const auto by = ended(pool, {499s, 625s, 750s, 875s, 1'000s}, [&] { lend_all(pool, leases); });
+  EXPECT_EQ(by[0], 0U);
+  for (std::size_t i = 1; i < by.size(); ++i) EXPECT_GT(by[i], by[i - 1]);
+  EXPECT_LT(by[3], static_cast<std::uint64_t>(kSize));
+  EXPECT_EQ(by[4], static_cast<std::uint64_t>(kSize));
+}
+
+TEST_F(PoolLifeJitter, EndsLivesAtDifferentTimesWhereAllIdle) {
+  Pool pool(lives(0.5), driver_);
+  std::vector<Pool::Lease> leases;
+  lend_all(pool, leases);
+  leases.clear();
+  const auto by = ended(pool, {499s, 625s, 750s, 875s, 1'000s}, [&] { pool.maintain(); });
+  EXPECT_EQ(by[0], 0U);
+  for (std::size_t i = 1; i < by.size(); ++i) EXPECT_GT(by[i], by[i - 1]);
+  EXPECT_EQ(by[4], static_cast<std::uint64_t>(kSize));
+}
+
+TEST_F(PoolLifeJitter, WithoutItAllLivesEndAtLifeMax) {
+  Pool pool(lives(0.0), driver_);
+  std::vector<Pool::Lease> leases;
+  lend_all(pool, leases);
+  const auto by = ended(pool, {999s, 1'000s}, [&] { lend_all(pool, leases); });
+  EXPECT_EQ(by, (std::vector<std::uint64_t>{0, kSize}));
+}
+
+// Handed on from one to the next, it is never idle.
+TEST_F(PoolLifeJitter, AConnectionThatIsHandedFromBorrowerToBorrowerEndsToo) {
+  auto one = lives(0.5);
+  one.size_max = 1;
+  Pool pool(one, driver_);
+  auto held = pool.borrow();
+  const auto hand_on = [&] {
+    auto next = Pool::Lease();
+    std::thread waiter([&] { next = pool.borrow(); });
+    wait_until_waiting(pool, 1);
+    held.release();
+    waiter.join();
+    held = std::move(next);
+  };
+  clock_.advance(499s);
+  hand_on();
+  EXPECT_EQ(number_of(held), 1);
+  clock_.advance(501s);
+  hand_on();
+  EXPECT_EQ(number_of(held), 2);
   EXPECT_EQ(pool.stats().closed_life, 1U);
 }
 
@@ -154,26 +251,6 @@ TEST(Pool, ReportsWhoKeepsAConnectionTooLong) {
   EXPECT_TRUE(reports[1].returned);
   EXPECT_EQ(reports[1].held, 4s);
   EXPECT_EQ(pool.stats().leaks, 1U);
-}
-
-TEST(Pool, TellsHowMuchOfALoanRanSql) {
-  StubDriver driver;
-  Pool pool(options(1), driver);
-  const auto busy_for = [](std::chrono::milliseconds time) {
-    const auto until = soon(time);
-    while (Clock::Steady::clock::now() < until) {
-    }
-  };
-  driver.at(StubPoint::execute, [&] { busy_for(3ms); });
-  {
-    auto lease = pool.borrow();
-    lease->execute("select 1");
-    busy_for(3ms);
-  }
-  const auto utilisation = pool.stats().utilisation;
-  ASSERT_EQ(utilisation.size(), 1U);
-  EXPECT_GT(utilisation[0], 0.0);
-  EXPECT_LT(utilisation[0], 1.0);
 }
 
 }  // namespace
