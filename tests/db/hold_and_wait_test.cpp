@@ -111,13 +111,20 @@ TEST(HoldAndWait, AHolderThatIsNotBoundToItsThreadCountsAsRunning) {
   other.join();
 }
 
+// A refusal is needed where each of the four connections is held by a thread that wants another. As
+// many then are between asking and having, and stay there until the one that was refused gives its
+// own back; with fewer somebody runs.
 TEST(HoldAndWait, ManyThreadsThatNestNeverHangAndNeverRefuseWithoutNeed) {
   constexpr int kThreads = 8;
-  constexpr int kRounds = 200;
+  constexpr int kRounds = 2'000;
+  constexpr int kConnections = 4;
   StubDriver driver;
-  Pool outer(named("outer", 2), driver);
-  Pool inner(named("inner", 2), driver);
+  Pool outer(named("outer", kConnections / 2), driver);
+  Pool inner(named("inner", kConnections / 2), driver);
   std::atomic<int> done{0};
+  std::atomic<int> held_so_far{0};
+  std::atomic<int> ask{0};
+  std::atomic<int> refused{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
@@ -125,10 +132,18 @@ TEST(HoldAndWait, ManyThreadsThatNestNeverHangAndNeverRefuseWithoutNeed) {
         auto& from = t % 2 == 0 ? outer : inner;
         auto& to = t % 2 == 0 ? inner : outer;
         const auto held = from.borrow(kOnThread);
+        ++held_so_far;
+        while (held_so_far < kConnections) std::this_thread::yield();  // the first four: a circle
+        ++ask;
         try {
           const auto wanted = to.borrow(kOnThread);
+          --ask;
+          std::this_thread::yield();
         } catch (const Error& error) {
           ASSERT_EQ(error.code(), "would_deadlock");
+          EXPECT_EQ(ask, kConnections) << "refused without need";
+          ++refused;
+          --ask;
         }
         ++done;
       }
@@ -136,6 +151,7 @@ TEST(HoldAndWait, ManyThreadsThatNestNeverHangAndNeverRefuseWithoutNeed) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(done, kThreads * kRounds);
+  EXPECT_GT(refused, 0);
   EXPECT_EQ(outer.stats().active + inner.stats().active, 0U);
 }
 

@@ -77,11 +77,44 @@ TEST_F(PoolLeak, ALimitOfFramesHolds) {
   EXPECT_EQ(reports_[0].stack.size(), 2U);
 }
 
-TEST_F(PoolLeak, NothingIsCountedWhenOff) {
-  Pool pool(options(1), driver_);
-  pool.borrow()->execute("one");
+TEST_F(PoolLeak, NothingIsAskedKeptOrReportedWhenOff) {
+  auto unwatched = options(1);
+  unwatched.clock = &clock_;
+  unwatched.idle_max = 0ms;
+  unwatched.life_max = 0ms;
+  unwatched.leak_after = 0ms;
+  unwatched.leak_frames = 24;
+  unwatched.on_leak = [this](const LeakReport& report) { reports_.push_back(report); };
+  int asked = 0;
+  unwatched.label = [&asked] {
+    ++asked;
+    return std::string_view("a task");
+  };
+  Pool pool(unwatched, driver_);
+  auto lease = pool.borrow();
+  lease->execute("one");
+  clock_.advance(24h);
+  pool.maintain();
+  lease.release();
+  pool.maintain();
+  EXPECT_EQ(asked, 0);
   EXPECT_EQ(pool.stats().leaks, 0U);
   EXPECT_TRUE(reports_.empty());
+}
+
+TEST_F(PoolLeak, ABorrowersNameIsKeptUpToFortyEightBytes) {
+  const std::string name(60, 'n');
+  auto watched = options(1);
+  watched.clock = &clock_;
+  watched.leak_after = 2s;
+  watched.on_leak = [this](const LeakReport& report) { reports_.push_back(report); };
+  watched.label = [&name] { return std::string_view(name); };
+  Pool pool(watched, driver_);
+  const auto lease = pool.borrow();
+  clock_.advance(3s);
+  pool.maintain();
+  ASSERT_EQ(reports_.size(), 1U);
+  EXPECT_EQ(reports_[0].borrower, name.substr(0, 48));
 }
 
 }  // namespace
