@@ -223,6 +223,7 @@ void Pool::Core::end_sample(db::Slot& slot) noexcept {
   const auto held = Clock::Steady::clock::now() - std::exchange(slot.measured_since, {});
   slot.busy_ns.fetch_add(slot.connection->stop_measuring().count(), std::memory_order_relaxed);
   slot.sampled_ns.fetch_add(held.count(), std::memory_order_relaxed);
+  db::count_up(slot.samples);
 }
 
 void Pool::Core::close_connection(db::Slot& slot, Closed why) noexcept {
@@ -260,9 +261,12 @@ PoolStats Pool::Core::stats() const {
     for (std::size_t i = 0; i < lane->size(); ++i) {
       const auto& slot = lane->slot(i);
       stats.borrowed += slot.borrowed.load(std::memory_order_relaxed);
-      const auto sampled = static_cast<double>(slot.sampled_ns.load(std::memory_order_relaxed));
-      const auto busy = static_cast<double>(slot.busy_ns.load(std::memory_order_relaxed));
-      stats.utilisation.push_back(sampled > 0 ? busy / sampled : 0.0);
+      const std::chrono::nanoseconds used(slot.sampled_ns.load(std::memory_order_relaxed));
+      const std::chrono::nanoseconds busy(slot.busy_ns.load(std::memory_order_relaxed));
+      stats.measured += slot.samples.load(std::memory_order_relaxed);
+      stats.use_time += used;
+      using Seconds = std::chrono::duration<double>;
+      stats.utilisation.push_back(used.count() > 0 ? Seconds(busy) / Seconds(used) : 0.0);
     }
   }
   const auto closed = [this](Closed why) {
@@ -275,6 +279,7 @@ PoolStats Pool::Core::stats() const {
   stats.closed_life = closed(Closed::life);
   stats.closed_invalid = closed(Closed::invalid);
   stats.closed_for_group = closed(Closed::for_group);
+  stats.closed_drained = closed(Closed::drained);
   stats.leaks = leaks_.load(std::memory_order_relaxed);
   return stats;
 }

@@ -62,6 +62,7 @@ struct alignas(64) Slot {
   Lane* lane = nullptr;
   std::uint32_t index = 0;                                    // in the lane
   std::atomic<Clock::Steady::rep> borrowed_at{kNotBorrowed};  // kept only where leaks are reported
+  std::atomic<std::uint64_t> samples{0};    // borrows that were sampled and have ended
   std::atomic<std::int64_t> sampled_ns{0};  // of the sampled borrows: how long they lasted
   std::atomic<std::int64_t> busy_ns{0};     // and how much of that ran SQL
   std::atomic<bool> leak_reported{false};

@@ -32,6 +32,10 @@ void collect_connections(const PoolStats& stats, std::string_view book, MetricSi
   counter({"carrel_connection_waits_total", "Borrows that had to wait."}, real(stats.waited));
   counter({"carrel_connection_wait_seconds_total", "Time that those waited."},
           std::chrono::duration<double>(stats.wait_time).count());
+  counter({"carrel_connection_uses_measured_total", "Loans that were timed: one in 64."},
+          real(stats.measured));
+  counter({"carrel_connection_use_seconds_total", "Time that those lasted."},
+          std::chrono::duration<double>(stats.use_time).count());
   counter({"carrel_connection_timeouts_total", "Waits that ended without a connection."},
           real(stats.timeouts));
   counter({"carrel_connections_created_total", "Connections opened."}, real(stats.created));
@@ -39,7 +43,8 @@ void collect_connections(const PoolStats& stats, std::string_view book, MetricSi
           real(stats.connect_failures));
   for (const auto& [reason, count] :
        {std::pair{"broken", stats.closed_broken}, std::pair{"idle", stats.closed_idle},
-        std::pair{"life", stats.closed_life}, std::pair{"invalid", stats.closed_invalid}}) {
+        std::pair{"life", stats.closed_life}, std::pair{"invalid", stats.closed_invalid},
+        std::pair{"drained", stats.closed_drained}}) {
     const std::array<Label, 2> labels{{{"book", book}, {"reason", reason}}};
     sink.counter({"carrel_connections_closed_total", "Connections closed."}, labels, real(count));
   }

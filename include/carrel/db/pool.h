@@ -71,7 +71,8 @@ struct PoolOptions {
   std::function<void(const LeakReport&)> on_leak = nullptr;  // default: a line on stderr
 
   // Rare
-  double life_jitter = 0.1;  // share of life_max, so that not all end at once
+  double life_jitter = 0.1;  // at most this share of life_max is taken off, so that not all end at
+                             // once; 0 to 1
   std::chrono::milliseconds validate_after{1'000};  // ask for a sign of life after idling so long
   std::chrono::milliseconds keepalive_every{120'000};  // the same while nobody borrows; 0: never
   std::size_t connecting_max = 2;                      // connections being opened at a time
@@ -107,8 +108,11 @@ struct PoolStats {
   std::uint64_t closed_life = 0;
   std::uint64_t closed_invalid = 0;
   std::uint64_t closed_for_group = 0;  // so that another pool of the group could open one
+  std::uint64_t closed_drained = 0;    // because of drain()
   std::uint64_t leaks = 0;
-  std::chrono::nanoseconds wait_time{};  // of all that waited
+  std::chrono::nanoseconds wait_time{};  // in line, of all that waited
+  std::uint64_t measured = 0;            // loans that have ended and were timed: one in 64
+  std::chrono::nanoseconds use_time{};   // how long those lasted
   // For every place in the pool: the share of the time on loan in which SQL ran, from one borrow in
   // 64. Holding connections idle is the commonest waste. 0 where nothing was sampled yet.
   std::vector<double> utilisation;

@@ -80,6 +80,7 @@ TEST_F(BookApi, ServesItsFiguresAsMetrics) {
            "carrel_connection_waiters{book=\"merchant\"} 0",
            "carrel_connection_timeouts_total{book=\"consumer\"} 0",
            "carrel_connections_closed_total{book=\"consumer\",reason=\"broken\"} 0",
+           "carrel_connections_closed_total{book=\"consumer\",reason=\"drained\"} 0",
            "carrel_http_requests_total 3",
            "carrel_idempotency_keys_in_progress 0",
        })
@@ -87,7 +88,8 @@ TEST_F(BookApi, ServesItsFiguresAsMetrics) {
         << line << "\nis not in\n"
         << answer.body;
   for (const char* family : {"carrel_connections_created_total{book=\"merchant\"} ",
-                             "carrel_connection_borrows_total{book=\"consumer\"} "}) {
+                             "carrel_connection_borrows_total{book=\"consumer\"} ",
+                             "carrel_connection_uses_measured_total{book=\"consumer\"} "}) {
     const auto at = answer.body.find(family);
     ASSERT_NE(at, std::string::npos) << family;
     EXPECT_NE(answer.body[at + std::string_view(family).size()], '0') << family;

@@ -1,0 +1,169 @@
+// Draining a pool in the middle of whatever else it does.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <thread>
+
+#include "carrel/db/pool.h"
+#include "db/pool_verbs.h"
+#include "db/stub_driver.h"
+
+namespace carrel::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+PoolOptions lazy(std::size_t size) {
+  auto lazy = options(size);
+  lazy.connect_at_start = false;
+  return lazy;
+}
+
+TEST(PoolDrain, CountsWhatItClosed) {
+  StubDriver driver;
+  Pool pool(options(3), driver);
+  {
+    auto lease = pool.borrow();
+    const auto broken = pool.borrow();
+    const auto other = pool.borrow();
+    break_connection(broken);
+  }
+  auto late = pool.borrow();
+  EXPECT_FALSE(pool.drain(soon(1ms)));
+  EXPECT_EQ(pool.stats().closed_drained, 1U);  // what was idle
+  late.release();
+
+  const auto stats = pool.stats();
+  EXPECT_EQ(stats.closed_drained, 2U);
+  EXPECT_EQ(stats.closed_broken, 1U);
+  EXPECT_EQ(stats.created, stats.closed_drained + stats.closed_broken);
+  EXPECT_EQ(stats.size, 0U);
+}
+
+// The server is away: the borrower is on its way into the pause after its first attempt, or in it.
+// The second would succeed.
+TEST(PoolDrain, SendsABorrowerAwayThatPausesBetweenItsAttempts) {
+  StubDriver driver;
+  Pool pool(lazy(1), driver);
+  driver.at(StubPoint::connect, [] { throw server_away(); });
+  std::string code;
+  std::thread borrower([&] { code = code_of([&] { static_cast<void>(pool.borrow()); }); });
+  while (pool.stats().connect_failures == 0) std::this_thread::yield();
+
+  EXPECT_TRUE(pool.drain(kNoDeadline));
+  borrower.join();
+  EXPECT_EQ(code, "pool.closed");
+  EXPECT_EQ(pool.stats().created, 0U);
+}
+
+TEST(PoolDrain, WaitsForABorrowerThatConnectsAndClosesWhatItGot) {
+  StubDriver driver;
+  Pool pool(lazy(2), driver);
+  Halt halt;
+  driver.at(StubPoint::connect, [&] { halt.pass(); });
+  std::thread borrower([&] {
+    const auto lease = pool.borrow();  // it came before the drain, and is served
+    lease->execute("insert");
+  });
+  halt.wait_until_inside(1);
+
+  EXPECT_FALSE(pool.drain(soon(1ms)));
+  EXPECT_EQ(pool.stats().size, 1U);
+  halt.open();
+  EXPECT_TRUE(pool.drain(kNoDeadline));
+  borrower.join();
+  EXPECT_EQ(driver.diary(), (Diary{"1 insert"}));
+  EXPECT_EQ(driver.open(), 0);
+  EXPECT_EQ(pool.stats().closed_drained, 1U);
+}
+
+TEST(PoolDrain, SendsABorrowerAwayWhoseConnectingFailsMeanwhile) {
+  StubDriver driver;
+  Pool pool(lazy(2), driver);
+  Halt halt;
+  driver.at(StubPoint::connect, [&] {
+    halt.pass();
+    throw server_away();
+  });
+  std::string code;
+  std::thread borrower([&] { code = code_of([&] { static_cast<void>(pool.borrow()); }); });
+  halt.wait_until_inside(1);
+
+  EXPECT_FALSE(pool.drain(soon(1ms)));
+  halt.open();
+  EXPECT_TRUE(pool.drain(kNoDeadline));
+  borrower.join();
+  EXPECT_EQ(code, "pool.closed");
+  EXPECT_EQ(pool.stats().connect_failures, 1U);
+  EXPECT_EQ(pool.stats().created, 0U);
+}
+
+TEST(PoolDrain, EndsTheWarmUpAndClosesWhatItOpened) {
+  StubDriver driver;
+  auto warm = lazy(4);
+  warm.size_min = 4;
+  Pool pool(warm, driver);
+  Halt halt;
+  driver.at(StubPoint::connect, [] {});
+  driver.at(StubPoint::connect, [&] { halt.pass(); });  // the second of the four
+  std::thread warming([&] { pool.maintain(); });
+  halt.wait_until_inside(1);
+
+  EXPECT_FALSE(pool.drain(soon(1ms)));
+  EXPECT_EQ(pool.stats().closed_drained, 1U);  // the first, which idled
+  halt.open();
+  warming.join();
+  EXPECT_TRUE(pool.drain(kNoDeadline));
+  EXPECT_EQ(driver.open(), 0);
+  EXPECT_EQ(pool.stats().created, 2U);
+  EXPECT_EQ(pool.stats().closed_drained, 2U);
+}
+
+TEST(PoolDrain, DestroyingAPoolThatWarmsUpLeavesNoConnection) {
+  StubDriver driver;
+  auto warm = lazy(4);
+  warm.size_min = 4;
+  warm.maintain_every = 1ms;
+  auto pool = std::make_unique<Pool>(warm, driver);
+  Halt halt;
+  driver.at(StubPoint::connect, [&] { halt.pass(); });
+  halt.wait_until_inside(1);  // the pool's own thread
+  std::thread ending([&] { pool.reset(); });
+  halt.open();
+  ending.join();
+  EXPECT_EQ(driver.open(), 0);
+}
+
+TEST(PoolDrain, AStartThatFailsHalfWayLeavesNoConnection) {
+  StubDriver driver;
+  auto warm = options(4);
+  warm.size_min = 3;
+  driver.at(StubPoint::connect, [] {}, 2);
+  driver.at(StubPoint::connect, [] { throw SqlError("sql.access_denied", {.message = "no"}); });
+
+  EXPECT_EQ(code_of([&] { Pool pool(warm, driver); }), "sql.access_denied");
+  EXPECT_EQ(driver.open_max(), 2);
+  EXPECT_EQ(driver.open(), 0);
+}
+
+TEST(PoolDrain, TheStartOpensTheMinimum) {
+  StubDriver driver;
+  auto warm = options(4);
+  warm.size_min = 3;
+  const Pool pool(warm, driver);
+  EXPECT_EQ(driver.open(), 3);
+  EXPECT_EQ(pool.stats().idle, 3U);
+}
+
+TEST(PoolDrain, MayBeAskedForTwice) {
+  StubDriver driver;
+  Pool pool(options(2), driver);
+  EXPECT_TRUE(pool.drain(kNoDeadline));
+  EXPECT_TRUE(pool.drain(kNoDeadline));
+  pool.maintain();  // opens nothing any more
+  EXPECT_EQ(driver.open(), 0);
+  EXPECT_EQ(pool.stats().closed_drained, 1U);
+}
+
+}  // namespace
+}  // namespace carrel::test
