@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "base/in_time.h"
 #include "drivers/errors.h"
 #include "drivers/mariadb_server.h"
 #include "drivers/servers.h"
@@ -87,6 +88,28 @@ TEST_F(MariadbTrouble, TheDeadlineEndsAStatementAndKeepsTheConnection) {
   EXPECT_FALSE(connection_->broken());
   connection_->set_deadline(kNoDeadline);
   EXPECT_EQ(run("select 7").one().get<int>(0), 7);
+}
+
+// The server does not notice that nobody reads any more, and KILL may have come before the statement.
+TEST_F(MariadbTrouble, AStatementWhoseConnectionIsGivenUpDoesNotRunOn) {
+  auto options = mariadb_options();
+  options.grace = milliseconds(0);  // which no KILL is made within
+  connection_ = open_mariadb(options);
+  const auto id = id_of(*connection_);
+  time_left(milliseconds(1));
+  EXPECT_EQ(failing("select count(*) from seq_1_to_1000000 a, seq_1_to_1000000 b "
+                    "where a.seq * b.seq < 0"),
+            "sql.deadline, retryable");
+  EXPECT_TRUE(connection_->broken());
+  const auto watcher = open_mariadb();
+  in_time([&] {
+    const array parameters = {Value(id)};
+    while (!watcher->execute("select 1 from information_schema.processlist where id = $1",
+                             parameters)
+                .empty()) {
+      std::this_thread::yield();
+    }
+  });
 }
 
 TEST_F(MariadbTrouble, TheDeadlineEndsAWriteAndNothingIsLeft) {

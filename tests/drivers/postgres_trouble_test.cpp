@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "base/in_time.h"
 #include "drivers/errors.h"
 #include "drivers/postgres_server.h"
 
@@ -102,6 +103,26 @@ TEST_F(PostgresTrouble, TheDeadlineEndsAStatementAndKeepsTheConnection) {
   EXPECT_FALSE(connection_->broken());
   connection_->set_deadline(kNoDeadline);
   EXPECT_EQ(run("select 7").one().get<int>(0), 7);
+}
+
+TEST_F(PostgresTrouble, AStatementWhoseConnectionIsGivenUpDoesNotRunOn) {
+  auto options = postgres_options();
+  options.grace = milliseconds(0);  // which no cancel request is made within
+  connection_ = open_postgres(options);
+  const auto backend = backend_of(*connection_);
+  time_left(milliseconds(30));
+  EXPECT_EQ(failing("select pg_sleep(600)"), "sql.deadline, retryable");
+  EXPECT_TRUE(connection_->broken());
+  const auto watcher = open_postgres();
+  in_time([&] {
+    const array parameters = {Value(backend)};
+    while (!watcher
+                ->execute("select 1 from pg_stat_activity where pid = $1 and state = 'active'",
+                          parameters)
+                .empty()) {
+      std::this_thread::yield();
+    }
+  });
 }
 
 TEST_F(PostgresTrouble, TheDeadlineEndsABatchThatCommitsAndNothingIsLeft) {

@@ -24,9 +24,8 @@ MariadbConnection::MariadbConnection(std::shared_ptr<const MariadbOptions> optio
                                      std::shared_ptr<Control> control, Clock::Steady deadline)
     : options_(std::move(options)),
       link_(*options_, remote::at_most(deadline, options_->connect_max)),
-      canceller_([control = std::move(control), id = mysql_thread_id(link_.get())] {
-        control->kill_query(id);
-      }),
+      canceller_([control = std::move(control), id = mysql_thread_id(link_.get())](
+                     remote::CancelTarget target) { control->kill(target, id); }),
       known_(options_->statements_max) {
   Patience patience(remote::at_most(deadline, options_->connect_max));
   if (configure(patience, "select current_role()")) {

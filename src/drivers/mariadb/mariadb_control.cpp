@@ -6,10 +6,12 @@
 
 namespace carrel::mariadb {
 
-void Control::kill_query(unsigned long connection_id) noexcept {
+void Control::kill(remote::CancelTarget target, unsigned long connection_id) noexcept {
   const std::lock_guard lock(mutex_);
   const auto deadline = remote::at_most(kNoDeadline, options_->upkeep_max);
-  const auto sql = "kill query " + std::to_string(connection_id);
+  const auto sql =
+      (target == remote::CancelTarget::statement ? "kill query " : "kill connection ") +
+      std::to_string(connection_id);
   // The server may have closed the connection since it was last used: once more, with a new one.
   for (int attempt = 0; attempt < 2; ++attempt) {
     try {

@@ -17,7 +17,9 @@ class Control {
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
 
-  void kill_query(unsigned long connection_id) noexcept;
+  // Ends the statement that the connection runs, or, where the connection was given up, it and
+  // whatever it has not begun yet.
+  void kill(remote::CancelTarget target, unsigned long connection_id) noexcept;
 
  private:
   [[nodiscard]] bool try_kill(const std::string& sql, Clock::Steady deadline);

@@ -22,7 +22,7 @@ class MariadbConnection::Run {
   remote::CancelReason end() {
     if (ended_) return reason_;
     ended_ = true;
-    const auto aftermath = of_.canceller_.statement_ends(of_.options_->grace);
+    const auto aftermath = of_.canceller_.statement_ends(of_.options_->grace, !of_.broken());
     reason_ = aftermath.reason;
     if (reason_ == remote::CancelReason::none || of_.broken()) return reason_;
     // A KILL that came too late ends the next statement: this one, which does nothing.

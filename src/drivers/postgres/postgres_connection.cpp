@@ -19,10 +19,11 @@ constexpr std::array<const char*, 7> kCleaning = {
     "unlisten *",       "select pg_advisory_unlock_all()",   "discard temp",
     "discard sequences"};
 
-// Sends a cancel request and returns once the server has passed it on.
-std::function<void()> cancel_of(PGconn* connection) {
+// Sends a cancel request and returns once the server has passed it on. There is but one kind: the
+// statement of a connection that was given up is asked for once more.
+std::function<void(CancelTarget)> cancel_of(PGconn* connection) {
   const std::shared_ptr<PGcancel> key(PQgetCancel(connection), &PQfreeCancel);
-  return [key] {
+  return [key](CancelTarget) {
     std::array<char, 256> error{};  // unused: a statement not cancelled ends by itself, or never
     static_cast<void>(PQcancel(key.get(), error.data(), static_cast<int>(error.size())));
   };

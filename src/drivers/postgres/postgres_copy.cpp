@@ -89,7 +89,7 @@ class PostgresConnection::Copy {
   Copy(const Copy&) = delete;
   Copy& operator=(const Copy&) = delete;
   ~Copy() {
-    const auto aftermath = of_.canceller_.statement_ends(of_.options_->grace);
+    const auto aftermath = of_.canceller_.statement_ends(of_.options_->grace, complete_);
     if (!complete_ || !aftermath.settled) of_.broken_ = true;
     // Whatever request is still on its way finds the server idle.
     else if (aftermath.reason != CancelReason::none)

@@ -207,9 +207,10 @@ bool Pipeline::take(Outcome& outcome, std::size_t step, ResultPtr result) {
 
 // Makes sure that a cancel request hits nothing that comes later.
 void Pipeline::settle(Outcome& outcome, std::chrono::milliseconds grace) {
-  const auto aftermath = canceller_.statement_ends(grace);
+  const bool complete = outcome.ending == Ending::complete;
+  const auto aftermath = canceller_.statement_ends(grace, complete);
   outcome.cancelled = aftermath.reason;
-  outcome.usable = outcome.ending == Ending::complete && aftermath.settled;
+  outcome.usable = complete && aftermath.settled;
   if (outcome.usable && aftermath.reason != CancelReason::none)
     outcome.usable = drain(aftermath.limit);
   outcome.unreplicated = link_.take_unreplicated();

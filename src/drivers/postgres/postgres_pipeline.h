@@ -30,6 +30,7 @@ namespace carrel::postgres {
 
 using remote::Canceller;
 using remote::CancelReason;
+using remote::CancelTarget;
 
 enum class OnDeadline {
   cancel,  // and wait a little for the statement's end, so that the connection stays of use

@@ -25,7 +25,8 @@ constexpr std::chrono::milliseconds kPauseMax{1'000};
 struct Canceller::State {
   static constexpr std::uint64_t kReason = 3;
   static constexpr std::uint64_t kRunning = 4;
-  static constexpr unsigned kNumberShift = 3;
+  static constexpr std::uint64_t kGivenUp = 8;  // and the connection with it
+  static constexpr unsigned kNumberShift = 4;
 
   [[nodiscard]] bool runs(std::uint64_t number) const noexcept {
     // Relaxed: what it decides is settled under the mutex.
@@ -38,22 +39,26 @@ struct Canceller::State {
     for (auto pause = kFirstPause; runs(number); pause = std::min(pause * 2, kPauseMax)) {
       under_way = true;
       lock.unlock();
-      send();
+      send(CancelTarget::statement);
       lock.lock();
       under_way = false;
       changed.notify_all();
       changed.wait_for(lock, pause, [&] { return !runs(number); });
     }
+    // Relaxed: it came with the end that runs() has seen, or under the mutex.
+    const bool given_up = (statement.load(std::memory_order_relaxed) & kGivenUp) != 0;
+    lock.unlock();
+    if (given_up) send(CancelTarget::connection);
   }
 
-  std::function<void()> send;
+  std::function<void(CancelTarget)> send;
   std::atomic<std::uint64_t> statement{0};  // its number, whether it runs, and the reason
   std::mutex mutex_;
   std::condition_variable changed;  // with mutex_: the statement, or under_way
   bool under_way = false;           // guarded by mutex_
 };
 
-Canceller::Canceller(std::function<void()> send) : state_(std::make_shared<State>()) {
+Canceller::Canceller(std::function<void(CancelTarget)> send) : state_(std::make_shared<State>()) {
   state_->send = std::move(send);
 }
 
@@ -64,11 +69,11 @@ void Canceller::statement_begins() noexcept {
                           std::memory_order_relaxed);
 }
 
-Aftermath Canceller::statement_ends(std::chrono::milliseconds grace) noexcept {
+Aftermath Canceller::statement_ends(std::chrono::milliseconds grace, bool of_use) noexcept {
   // An exchange, so that a request comes either before the end, and is seen, or after it, and does
   // nothing. Relaxed, as nothing else hangs on it.
-  const auto was =
-      state_->statement.exchange(number_ << State::kNumberShift, std::memory_order_relaxed);
+  const auto ended = number_ << State::kNumberShift | (of_use ? 0 : State::kGivenUp);
+  const auto was = state_->statement.exchange(ended, std::memory_order_relaxed);
   Aftermath aftermath{.reason = static_cast<CancelReason>(was & State::kReason)};
   if (aftermath.reason == CancelReason::none) return aftermath;
   aftermath.limit = Clock::Steady::clock::now() + grace;
@@ -76,6 +81,8 @@ Aftermath Canceller::statement_ends(std::chrono::milliseconds grace) noexcept {
   state_->changed.notify_all();
   aftermath.settled =
       state_->changed.wait_until(lock, aftermath.limit, [this] { return !state_->under_way; });
+  if (!aftermath.settled)
+    state_->statement.fetch_or(State::kGivenUp, std::memory_order_relaxed);  // under the mutex
   return aftermath;
 }
 
@@ -89,7 +96,7 @@ void Canceller::request(CancelReason reason) noexcept {
   try {
     std::thread([state = state_, number] { state->deliver(number); }).detach();
   } catch (const std::system_error&) {
-    state_->send();  // no thread to be had: the caller waits itself
+    state_->send(CancelTarget::statement);  // no thread to be had: the caller waits itself
   }
 }
 

@@ -5,6 +5,9 @@
 // owns all that it touches. Once `send` has returned, the signal is on its way: the connection then
 // makes one round trip that does nothing before it sends another statement.
 //
+// A connection that was given up leaves its statement to the server, which may not notice for as
+// long as the statement runs. So whoever was cancelling it asks once more, about the connection.
+//
 // Threads: request() from any; the rest from the thread that uses the connection.
 #pragma once
 
@@ -19,6 +22,8 @@ namespace carrel::remote {
 
 enum class CancelReason : std::uint8_t { none, asked, deadline };
 
+enum class CancelTarget : std::uint8_t { statement, connection };
+
 // How a statement ended, as far as cancelling is concerned.
 struct Aftermath {
   CancelReason reason = CancelReason::none;
@@ -30,13 +35,14 @@ class Canceller {
  public:
   // `send` asks the server and waits until it has been heard. Runs on a thread that may outlive the
   // connection, and must not throw.
-  explicit Canceller(std::function<void()> send);
+  explicit Canceller(std::function<void(CancelTarget)> send);
   Canceller(const Canceller&) = delete;
   Canceller& operator=(const Canceller&) = delete;
 
   void statement_begins() noexcept;
-  // Waits for a request that is under way, within the time that cleaning up may take in all.
-  [[nodiscard]] Aftermath statement_ends(std::chrono::milliseconds grace) noexcept;
+  // Waits for a request that is under way, within the time that cleaning up may take in all. What
+  // does not end within it gives the connection up, and so does a connection of no use.
+  [[nodiscard]] Aftermath statement_ends(std::chrono::milliseconds grace, bool of_use) noexcept;
 
   // Does nothing when no statement runs, or when it is being cancelled already.
   void request(CancelReason reason) noexcept;
