@@ -90,7 +90,8 @@ TEST_F(MariadbTrouble, TheDeadlineEndsAStatementAndKeepsTheConnection) {
   EXPECT_EQ(run("select 7").one().get<int>(0), 7);
 }
 
-// The server does not notice that nobody reads any more, and KILL may have come before the statement.
+// The server does not notice that nobody reads any more, and KILL may have come before the
+// statement.
 TEST_F(MariadbTrouble, AStatementWhoseConnectionIsGivenUpDoesNotRunOn) {
   auto options = mariadb_options();
   options.grace = milliseconds(0);  // which no KILL is made within
@@ -104,9 +105,9 @@ TEST_F(MariadbTrouble, AStatementWhoseConnectionIsGivenUpDoesNotRunOn) {
   const auto watcher = open_mariadb();
   in_time([&] {
     const array parameters = {Value(id)};
-    while (!watcher->execute("select 1 from information_schema.processlist where id = $1",
-                             parameters)
-                .empty()) {
+    while (
+        !watcher->execute("select 1 from information_schema.processlist where id = $1", parameters)
+             .empty()) {
       std::this_thread::yield();
     }
   });
