@@ -15,29 +15,50 @@ namespace {
 // The pool whose worker this thread is. A task that runs in its caller does not change it.
 constinit thread_local const Core* pool_of_this_worker = nullptr;
 
-// A task that runs in its caller, until all of it is over; a list, since such tasks may post.
-class InCaller {
+}  // namespace
+
+// A task that runs on this thread, until all of it is over. A list: where tasks run in their
+// callers, one runs within another.
+class Core::Running {
  public:
-  explicit InCaller(const Core& pool) noexcept : pool_(pool), outer_(innermost_) {
+  Running(const Core& pool, Result* result) noexcept
+      : pool_(pool), result_(result), outer_(innermost_) {
     innermost_ = this;
   }
-  InCaller(const InCaller&) = delete;
-  InCaller& operator=(const InCaller&) = delete;
-  ~InCaller() { innermost_ = outer_; }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+  ~Running() { innermost_ = outer_; }
 
   // Whether one of the pool is running on this thread.
   [[nodiscard]] static bool is_of(const Core& pool) noexcept {
-    const InCaller* task = innermost_;
+    const Running* task = innermost_;
     while (task != nullptr && &task->pool_ != &pool) task = task->outer_;
     return task != nullptr;
   }
 
+  // With the pool's lock held. Whether `result` is, in the end, that of a task of this thread: its
+  // own, or that of a task which waits for it.
+  [[nodiscard]] static bool is_needed_for(const Core& pool, const Result& result) noexcept {
+    for (const Result* needed = &result; needed != nullptr; needed = needed->waits_for_)
+      for (const Running* task = innermost_; task != nullptr; task = task->outer_)
+        if (&task->pool_ == &pool && task->result_ == needed) return true;
+    return false;
+  }
+  // With the pool's lock held. This thread waits for `result`; nullptr: no more.
+  static void wait_for(const Core& pool, const Result* result) noexcept {
+    for (const Running* task = innermost_; task != nullptr; task = task->outer_)
+      if (&task->pool_ == &pool && task->result_ != nullptr) task->result_->waits_for_ = result;
+  }
+
  private:
-  static constinit thread_local const InCaller* innermost_;
+  static constinit thread_local const Running* innermost_;
   const Core& pool_;
-  const InCaller* outer_;
+  Result* result_;  // null: nobody waits for it
+  const Running* outer_;
 };
-constinit thread_local const InCaller* InCaller::innermost_ = nullptr;
+constinit thread_local const Core::Running* Core::Running::innermost_ = nullptr;
+
+namespace {
 
 // Where there is no memory for it: std::bad_alloc.
 std::exception_ptr discarded_error() noexcept {
@@ -67,16 +88,18 @@ bool Core::on_own_worker() const noexcept {
 }
 
 bool Core::in_own_task() const noexcept {
-  return on_own_worker() || InCaller::is_of(*this);
+  return on_own_worker() || Running::is_of(*this);
 }
 
 Core::Admission Core::admit() {
   std::unique_lock lock(mutex_);
   const auto full = [this] { return figures_.queued >= options.queue_max; };
   if (!closed_ && full() && options.refusal == Refusal::block) {
-    if (on_own_worker())
+    if (on_own_worker()) {
+      lock.unlock();
       throw Error("pool.deadlock", "a task of " + quoted_name() +
                                        " would wait for room in the pool's own full queue");
+    }
     room_.wait(lock, [&] { return closed_ || !full(); });
   }
   if (closed_) {
@@ -105,12 +128,18 @@ void Core::take_back_admission() noexcept {
 
 void Core::run_on_worker(std::unique_ptr<Task> task) {
   pool_of_this_worker = this;
+  const std::shared_ptr<Result> result = task->result();
+  const Running here(*this, result.get());
   const Clock::Steady now = options.clock->steady_now();
   std::unique_lock lock(mutex_);
   --figures_.queued;
   if (discarding_) {
     ++figures_.discarded;
-    if (task->result() != nullptr) settle(*task->result(), discarded_error());
+    lock.unlock();
+    if (result == nullptr) return;
+    std::exception_ptr error = discarded_error();
+    lock.lock();
+    settle(*result, std::move(error));
     return;
   }
   ++figures_.running;
@@ -126,7 +155,8 @@ void Core::run_on_worker(std::unique_ptr<Task> task) {
 }
 
 void Core::run_in_caller(std::unique_ptr<Task> task) {
-  const InCaller here(*this);
+  const std::shared_ptr<Result> result = task->result();
+  const Running here(*this, result.get());
   std::exception_ptr failure = run(*task);
   finish(std::move(task), std::move(failure), Place::caller);
 }
@@ -192,15 +222,26 @@ void Core::discard_queued() {
 
 void Core::wait_for(Result& result) {
   std::unique_lock lock(mutex_);
-  if (!result.settled_ && on_own_worker()) {
-    if (workers_waiting_ + 1 >= options.threads)
-      throw Error("pool.deadlock",
-                  "all " + std::to_string(options.threads) + " workers of " + quoted_name() +
-                      " would wait for tasks of the pool, and none would run them");
-    ++workers_waiting_;
-    ++result.workers_waiting_;
+  if (!result.settled_) {
+    if (Running::is_needed_for(*this, result)) {
+      lock.unlock();
+      throw Error("pool.deadlock", "a task of " + quoted_name() +
+                                       " would wait for itself, or for one that waits for it");
+    }
+    if (on_own_worker()) {
+      if (workers_waiting_ + 1 >= options.threads) {
+        lock.unlock();
+        throw Error("pool.deadlock",
+                    "all " + std::to_string(options.threads) + " workers of " + quoted_name() +
+                        " would wait for tasks of the pool, and none would run them");
+      }
+      ++workers_waiting_;
+      ++result.workers_waiting_;
+    }
+    Running::wait_for(*this, &result);
+    result.settled_now_.wait(lock, [&result] { return result.settled_; });
+    Running::wait_for(*this, nullptr);
   }
-  result.settled_now_.wait(lock, [&result] { return result.settled_; });
   if (result.failure_ != nullptr) std::rethrow_exception(result.failure_);
 }
 

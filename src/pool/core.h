@@ -44,6 +44,7 @@ class Core {
 
  private:
   enum class Place { worker, caller };
+  class Running;
 
   // Returns what the task threw.
   [[nodiscard]] std::exception_ptr run(Task& task);

@@ -2,10 +2,15 @@
 // function below in the place of the one by which Asio gets memory for its queue.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <latch>
 #include <new>
+#include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "../scope/failing_new.h"
 #include "carrel/pool/worker_pool.h"
@@ -43,6 +48,45 @@ TEST(WorkerPoolAllocation, ATaskThatFindsNoMemoryIsRefusedAndNobodyWaitsForIt) {
   EXPECT_GE(accepted, 1U);
   EXPECT_TRUE(pool.drain(kForEver));
   EXPECT_EQ(pool.stats().done, accepted + 1);
+}
+
+// An operator new that asks the pool does not meet itself.
+TEST(WorkerPoolAllocation, NothingIsAllocatedUnderThePoolsLock) {
+  static const WorkerPool* asked = nullptr;
+  static std::atomic<int> calls = 0;
+  const auto ask_from_here_on = [] {
+    failing_new::at_each = [] { static_cast<void>(asked->stats()), ++calls; };
+  };
+  std::optional<Pending<int>> never;
+  {
+    WorkerPool pool({.name = "a pool whose name is longer than a small string",
+                     .threads = 1,
+                     .queue_max = 1,
+                     .refusal = Refusal::block});
+    asked = &pool;
+    auto task = pool.submit({}, [&] {
+      ask_from_here_on();
+      auto inner = pool.submit({}, [] {});
+      EXPECT_EQ(code_of([&] { (void)pool.submit({}, [] {}); }), "pool.deadlock");
+      EXPECT_EQ(code_of([&] { std::move(inner).get(); }), "pool.deadlock");
+      EXPECT_EQ(code_of([&] { (void)pool.drain(kForEver); }), "pool.deadlock");
+    });
+    ask_from_here_on();
+    std::move(task).get();
+    std::latch begun(1);
+    std::latch queued(1);
+    EXPECT_TRUE(pool.post({}, [&] {
+      begun.count_down();
+      queued.wait();
+      while (pool.post({}, [] {})) std::this_thread::yield();  // until the destructor has begun
+    }));
+    begun.wait();
+    never.emplace(pool.submit({}, [] { return 1; }));
+    queued.count_down();
+    failing_new::at_each = nullptr;
+  }
+  EXPECT_EQ(code_of([&] { (void)std::move(*never).get(); }), "pool.discarded");
+  EXPECT_GT(calls, 10);
 }
 
 TEST(WorkerPoolAllocation, AFailureIsReportedWithoutAny) {

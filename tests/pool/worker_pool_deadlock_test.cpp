@@ -1,11 +1,14 @@
 // Waits that could only deadlock are refused, and those that could not are not.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <exception>
 #include <latch>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -48,6 +51,63 @@ TEST(WorkerPool, TheWaitThatWouldLeaveNoWorkerIsRefused) {
   EXPECT_TRUE(pool.drain(kForEver));
   EXPECT_EQ(refused.load(), 1);
   EXPECT_TRUE(innermost_ran.load());
+}
+
+TEST(WorkerPool, ATaskThatWaitsForItselfIsRefused) {
+  WorkerPool pool({.name = "idle", .threads = 3});
+  std::optional<Pending<void>> own;
+  std::latch there(1);
+  std::string code;
+  own.emplace(pool.submit({}, [&] {
+    there.wait();
+    code = code_of([&] { std::move(*own).get(); });
+  }));
+  there.count_down();
+  EXPECT_TRUE(pool.drain(kForEver));
+  EXPECT_EQ(code, "pool.deadlock");
+}
+
+// Of three tasks in a circle, whichever closes it is refused, though a fourth worker is free.
+TEST(WorkerPool, TheWaitThatClosesACircleIsRefused) {
+  WorkerPool pool({.name = "idle", .threads = 4});
+  for (int round = 0; round < 50; ++round) {
+    std::array<std::optional<Pending<int>>, 3> tasks;
+    std::latch there(1);
+    std::atomic<int> refused = 0;
+    for (std::size_t i = 0; i < tasks.size(); ++i)
+      tasks[i].emplace(pool.submit({}, [&, i] {
+        there.wait();
+        try {
+          return std::move(*tasks[(i + 1) % tasks.size()]).get() + 1;
+        } catch (const Error& error) {
+          EXPECT_EQ(error.code(), "pool.deadlock");
+          ++refused;
+          return 1;
+        }
+      }));
+    there.count_down();
+    while (pool.stats().running + pool.stats().queued != 0) std::this_thread::yield();
+    EXPECT_EQ(refused, 1);
+  }
+}
+
+TEST(WorkerPool, ATaskInItsCallerThatWaitsForTheOneAroundItIsRefused) {
+  WorkerPool pool({.threads = 2, .queue_max = 1, .refusal = Refusal::run_in_caller});
+  Occupied worker(pool);
+  std::optional<Pending<void>> outer;
+  std::latch there(1);
+  std::string code;
+  outer.emplace(pool.submit({}, [&] {
+    there.wait();
+    EXPECT_TRUE(pool.post({}, [] {}));  // fills the queue
+    auto inner = pool.submit({}, [&] { code = code_of([&] { std::move(*outer).get(); }); });
+    std::move(inner).get();
+    worker.let_go();
+  }));
+  there.count_down();
+  while (pool.stats().done == 0) std::this_thread::yield();
+  EXPECT_TRUE(pool.drain(kForEver));
+  EXPECT_EQ(code, "pool.deadlock");
 }
 
 TEST(WorkerPool, WaitingForATaskWhileOthersWorkIsFine) {

@@ -15,8 +15,8 @@
 // on_failure, and the worker goes on.
 //
 // Deadlocks are refused instead of entered: a task that would block on its own pool's full queue, a
-// task that drains its own pool, and the wait that would leave every worker waiting for the pool's
-// own tasks, throw Error "pool.deadlock".
+// task that drains its own pool, one that waits for itself or for a task that waits for it, and the
+// wait that would leave every worker waiting for the pool's own tasks, throw Error "pool.deadlock".
 //
 // Threads: everything is safe from any thread, the destructor from anywhere but the pool's own
 // tasks, whether they run on a worker or in their caller.
@@ -110,6 +110,7 @@ class Result {
   std::condition_variable settled_now_;
   bool settled_ = false;
   std::size_t workers_waiting_ = 0;
+  const Result* waits_for_ = nullptr;  // what this one's task waits for
   std::exception_ptr failure_;
 };
 
@@ -193,7 +194,7 @@ class [[nodiscard]] Pending {
 
   // Waits for the task, its audit included, and gives what it returned, or throws what it threw;
   // "pool.discarded" if it never ran, "pool.deadlock" if this is a worker of the same pool and the
-  // last that is not waiting.
+  // last that is not waiting, or if the task waits, in the end, for this one.
   R get() && {
     result_->wait();
     if constexpr (!std::is_void_v<R>) return std::move(*result_->value);
