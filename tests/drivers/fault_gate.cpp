@@ -198,7 +198,8 @@ void FaultGate::write_from(LinkPair& link, Pipe& pipe) {
     pipe.waiting.erase(0, static_cast<std::size_t>(sent));
     through += static_cast<std::size_t>(sent);
   }
-  if (cut && through >= *cut) link.dead = true;
+  if (!cut || through < *cut) return;
+  (faults_.swallow ? faults_.black_hole : link.dead) = true;
 }
 
 std::optional<std::size_t> FaultGate::cut_of(const LinkPair& link, const Pipe& pipe) const {

@@ -31,7 +31,8 @@ struct Faults {
   std::chrono::milliseconds delay{0};         // before anything passes
   std::optional<std::size_t> cut_after = {};  // bytes of the server's, over all links, from now
   std::optional<std::size_t> cut_asked = {};  // the same of the client's
-  bool spare_new = false;                     // the cuts are for links that exist by now
+  bool swallow = false;    // where they would cut, everything goes into a black hole instead
+  bool spare_new = false;  // the cuts are for links that exist by now
 };
 
 class FaultGate {

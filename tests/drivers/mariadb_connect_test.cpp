@@ -4,7 +4,9 @@
 
 #include "base/in_time.h"
 #include "drivers/errors.h"
+#include "drivers/fault_gate.h"
 #include "drivers/mariadb_server.h"
+#include "drivers/servers.h"
 #include "drivers/silent_server.h"
 
 namespace carrel::test {
@@ -65,6 +67,15 @@ TEST(MariadbConnect, TlsThatTheServerLacksIsRefused) {
   auto options = mariadb_options();
   options.tls = MariadbTls::require;
   EXPECT_EQ(connecting(options), "sql.cannot_connect");
+}
+
+TEST(MariadbConnect, VerifyFullSaysNothingToAServerWithoutTls) {
+  FaultGate gate(server_port("MARIADB_PORT"));
+  auto options = mariadb_options();
+  options.port = gate.port();
+  options.tls = MariadbTls::verify_full;
+  EXPECT_EQ(connecting(options), "sql.cannot_connect");
+  EXPECT_EQ(gate.asked(), 0U);
 }
 
 TEST(MariadbConnect, TooOldAServerIsRefused) {

@@ -9,14 +9,23 @@
 
 namespace carrel::test {
 
-MariadbOptions mariadb_options() {
-  MariadbOptions options{.port = server_port("MARIADB_PORT"),
+MariadbOptions mariadb_options(const std::string& server) {
+  MariadbOptions options{.port = server_port(server + "_PORT"),
                          .database = "carrel",
                          .user = "carrel",
                          .password = server_setting("PASSWORD"),
                          .grace = std::chrono::seconds(10)};  // the machine may be busy
-  static const OwnPlace database(mariadb_driver(options), "create database " + own_name(),
-                                 "drop database " + own_name());
+  const auto make_own = [&](OwnPlaces& places) {
+    places.try_emplace(server, mariadb_driver(options), "create database " + own_name(),
+                       "drop database " + own_name());
+  };
+  // Made with the first place in it: OpenSSL, which that starts, must not end before it is dropped.
+  static OwnPlaces places = [&] {
+    OwnPlaces first;
+    make_own(first);
+    return first;
+  }();
+  make_own(places);
   options.database = own_name();
   return options;
 }

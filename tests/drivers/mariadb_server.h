@@ -3,13 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "carrel/drivers/mariadb.h"
 
 namespace carrel::test {
 
-// With a database of this process's own.
-MariadbOptions mariadb_options();
+// Of a server of servers.env, with a database of this process's own.
+MariadbOptions mariadb_options(const std::string& server = "MARIADB");
 
 std::unique_ptr<Connection> open_mariadb();
 std::unique_ptr<Connection> open_mariadb(MariadbOptions options);

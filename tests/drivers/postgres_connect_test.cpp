@@ -4,7 +4,9 @@
 
 #include "base/in_time.h"
 #include "drivers/errors.h"
+#include "drivers/fault_gate.h"
 #include "drivers/postgres_server.h"
+#include "drivers/servers.h"
 #include "drivers/silent_server.h"
 
 namespace carrel::test {
@@ -62,9 +64,15 @@ TEST(PostgresConnect, UnknownHost) {
 }
 
 TEST(PostgresConnect, TlsThatTheServerLacksIsRefused) {
-  auto options = postgres_options();
-  options.tls = PostgresTls::require;
-  EXPECT_EQ(connecting(options), "sql.cannot_connect");
+  for (const auto tls : {PostgresTls::require, PostgresTls::verify_full}) {
+    FaultGate gate(server_port("POSTGRES_PORT"));
+    auto options = postgres_options();
+    options.port = gate.port();
+    options.tls = tls;
+    options.tls_root_file = "/dev/null";  // not even asked for
+    EXPECT_EQ(connecting(options), "sql.cannot_connect");
+    EXPECT_LE(gate.asked(), 8U);  // the request for TLS, and nothing in the clear
+  }
 }
 
 TEST(PostgresConnect, TooOldAServerIsRefused) {

@@ -7,12 +7,21 @@
 
 namespace carrel::test {
 
-PostgresOptions postgres_options() {
-  PostgresOptions options{.port = server_port("POSTGRES_PORT"),
+PostgresOptions postgres_options(const std::string& server) {
+  PostgresOptions options{.port = server_port(server + "_PORT"),
                           .password = server_setting("PASSWORD"),
                           .grace = std::chrono::seconds(10)};  // the machine may be busy
-  static const OwnPlace schema(postgres_driver(options), "create schema " + own_name(),
-                               "drop schema " + own_name() + " cascade");
+  const auto make_own = [&](OwnPlaces& places) {
+    places.try_emplace(server, postgres_driver(options), "create schema " + own_name(),
+                       "drop schema " + own_name() + " cascade");
+  };
+  // Made with the first place in it: OpenSSL, which that starts, must not end before it is dropped.
+  static OwnPlaces places = [&] {
+    OwnPlaces first;
+    make_own(first);
+    return first;
+  }();
+  make_own(places);
   options.parameters["options"] = "-c TimeZone=UTC -c DateStyle=ISO -c search_path=" + own_name();
   return options;
 }

@@ -9,8 +9,8 @@
 
 namespace carrel::test {
 
-// With a schema of this process's own as the search path.
-PostgresOptions postgres_options();
+// Of a server of servers.env, with a schema of this process's own as the search path.
+PostgresOptions postgres_options(const std::string& server = "POSTGRES");
 
 std::unique_ptr<Connection> open_postgres();
 std::unique_ptr<Connection> open_postgres(PostgresOptions options);

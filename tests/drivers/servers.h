@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -30,5 +31,6 @@ class OwnPlace {
   std::unique_ptr<Driver> driver_;
   std::string drop_;
 };
+using OwnPlaces = std::map<std::string, OwnPlace>;  // by server
 
 }  // namespace carrel::test

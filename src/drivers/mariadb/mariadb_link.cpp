@@ -1,43 +1,16 @@
 #include "drivers/mariadb/mariadb_link.h"
 
 #include <errmsg.h>
+#include <fcntl.h>
+#include <openssl/err.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "drivers/remote/resolve.h"
-
 namespace carrel::mariadb {
 namespace {
-
-my_bool flag(bool on) noexcept {
-  return static_cast<my_bool>(on);
-}
-
-void apply_tls(MYSQL* connection, const MariadbOptions& options) {
-  if (options.tls == MariadbTls::off) return;
-  const char* root = options.tls_root_file.empty() ? nullptr : options.tls_root_file.c_str();
-  mysql_ssl_set(connection, nullptr, nullptr, root, nullptr, nullptr);
-  const my_bool enforce = flag(options.tls != MariadbTls::prefer);
-  const my_bool verify = flag(options.tls == MariadbTls::verify_full);
-  mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &enforce);
-  mysql_optionsv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
-}
-
-bool is_socket(const std::string& host) noexcept {
-  return host.starts_with('/');
-}
-
-// Takes an ERR of the greeting for what it is: a refusal of the connection.
-SqlError connect_error(const Trouble& trouble) {
-  if (!means_lost(trouble.number)) return error_of(trouble, {});
-  return SqlError("sql.cannot_connect", {.message = trouble.message,
-                                         .sqlstate = "08001",
-                                         .native_code = static_cast<int>(trouble.number),
-                                         .traits = {.retryable = true}});
-}
 
 std::string last_value_of(MYSQL_RES* rows) {
   std::string value;
@@ -74,71 +47,29 @@ int Patience::wait(MYSQL* connection, int events) noexcept {
   }
 }
 
+void close_link(MYSQL* connection) noexcept {
+  const auto socket = static_cast<int>(mysql_get_socket(connection));
+  if (socket >= 0) ::shutdown(socket, SHUT_RDWR);
+}
+
 Link::Link(const MariadbOptions& options, Clock::Steady deadline)
-    : connection_(mysql_init(nullptr)) {
-  if (connection_ == nullptr) throw SqlError("sql.cannot_connect", {.message = "out of memory"});
-  try {
-    connect(options, deadline);
-    require_suitable_server(options.server_version_min);
-  } catch (const SqlError&) {
-    give_up();
-    mysql_close(connection_);
-    throw;
-  }
+    : connection_(shake_hands(options, deadline)),
+      encrypted_(mysql_get_ssl_cipher(get()) != nullptr) {
+  require_suitable_server(options.server_version_min);
 }
 
-Link::~Link() {
-  // Closing says goodbye, which nobody waits for, unless there is no telling what would be read.
-  mysql_close(connection_);
-}
-
-void Link::connect(const MariadbOptions& options, Clock::Steady deadline) {
-  mysql_optionsv(connection_, MYSQL_OPT_NONBLOCK, nullptr);
-  mysql_optionsv(connection_, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-  const my_bool no_truncation_reports = 0;
-  mysql_optionsv(connection_, MYSQL_REPORT_DATA_TRUNCATION, &no_truncation_reports);
-  apply_tls(connection_, options);
-
-  // A certificate names the host, not its address; only then does the library resolve it.
-  const bool by_name = options.tls == MariadbTls::verify_full;
-  const auto addresses =
-      by_name ? std::vector{options.host} : remote::resolve(options.host, deadline);
-  const bool local = is_socket(options.host);
-  const char* database = options.database.empty() ? nullptr : options.database.c_str();
-  // Affected rows are the rows found; several statements at once are sent by the driver alone.
-  constexpr unsigned long flags = CLIENT_FOUND_ROWS | CLIENT_MULTI_STATEMENTS;
-  Patience patience(deadline);
-  for (const auto& address : addresses) {
-    MYSQL* made = nullptr;
-    run(
-        patience,
-        [&] {
-          return mysql_real_connect_start(&made, connection_, local ? nullptr : address.c_str(),
-                                          options.user.c_str(), options.password.c_str(), database,
-                                          options.port, local ? address.c_str() : nullptr, flags);
-        },
-        [&](int ready) { return mysql_real_connect_cont(&made, connection_, ready); });
-    if (made != nullptr) return require_tls(options.tls);
-    if (patience.gone()) break;
-  }
-  if (patience.gone()) {
-    throw SqlError("sql.deadline",
-                   {.message = "the server did not answer in time", .traits = {.retryable = true}});
-  }
-  throw connect_error(Trouble::of(connection_));
-}
-
-// libmariadb goes on in the clear with a server that cannot encrypt, whatever it was told.
-void Link::require_tls(MariadbTls tls) const {
-  const bool wanted = tls == MariadbTls::require || tls == MariadbTls::verify_full;
-  if (!wanted || mysql_get_ssl_cipher(connection_) != nullptr) return;
-  throw SqlError(
-      "sql.cannot_connect",
-      {.message = "the server does not encrypt, and TLS is required", .sqlstate = "08001"});
+// Over TLS, libmariadb's non-blocking calls take two things for granted. One is a socket that does
+// not block; yet the library itself makes it block whenever it is called in the ordinary way, to
+// close a statement for one. The other is that OpenSSL's list of this thread's errors is empty:
+// what anybody has left there would be taken for an error of this connection.
+void Link::make_ready_for_tls() noexcept {
+  const auto socket = static_cast<int>(mysql_get_socket(get()));
+  ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);
+  ERR_clear_error();
 }
 
 void Link::require_suitable_server(unsigned long version_min) const {
-  const auto version = mysql_get_server_version(connection_);
+  const auto version = mysql_get_server_version(get());
   if (version >= version_min) return;
   const auto text = [](unsigned long number) {
     return std::to_string(number / 10'000) + "." + std::to_string(number / 100 % 100);
@@ -153,25 +84,24 @@ Replies Link::ask(const std::string& sql, Patience& patience) {
   Replies replies;
   int failed = 0;
   run(
-      patience,
-      [&] { return mysql_real_query_start(&failed, connection_, sql.c_str(), sql.size()); },
-      [&](int ready) { return mysql_real_query_cont(&failed, connection_, ready); });
+      patience, [&] { return mysql_real_query_start(&failed, get(), sql.c_str(), sql.size()); },
+      [&](int ready) { return mysql_real_query_cont(&failed, get(), ready); });
   while (failed == 0) {
     MYSQL_RES* rows = nullptr;
     run(
-        patience, [&] { return mysql_store_result_start(&rows, connection_); },
-        [&](int ready) { return mysql_store_result_cont(&rows, connection_, ready); });
-    if (rows == nullptr && mysql_errno(connection_) != 0) break;  // lost amid the rows
+        patience, [&] { return mysql_store_result_start(&rows, get()); },
+        [&](int ready) { return mysql_store_result_cont(&rows, get(), ready); });
+    if (rows == nullptr && mysql_errno(get()) != 0) break;  // lost amid the rows
     if (rows != nullptr) replies.rows.reset(rows);
-    replies.changed = static_cast<std::int64_t>(mysql_affected_rows(connection_));
+    replies.changed = static_cast<std::int64_t>(mysql_affected_rows(get()));
     ++replies.done;
     run(
-        patience, [&] { return mysql_next_result_start(&failed, connection_); },
-        [&](int ready) { return mysql_next_result_cont(&failed, connection_, ready); });
+        patience, [&] { return mysql_next_result_start(&failed, get()); },
+        [&](int ready) { return mysql_next_result_cont(&failed, get(), ready); });
     // There is no further one, unless the link was lost amid its columns' names: that is -1 too.
-    if (failed < 0 && mysql_errno(connection_) == 0) return replies;
+    if (failed < 0 && mysql_errno(get()) == 0) return replies;
   }
-  replies.trouble = Trouble::of(connection_);
+  replies.trouble = Trouble::of(get());
   if (means_lost(replies.trouble->number)) give_up();
   return replies;
 }
@@ -186,8 +116,8 @@ bool Link::reset_session(Patience& patience) {
   ++round_trips_;
   int failed = 0;
   run(
-      patience, [&] { return mysql_reset_connection_start(&failed, connection_); },
-      [&](int ready) { return mysql_reset_connection_cont(&failed, connection_, ready); });
+      patience, [&] { return mysql_reset_connection_start(&failed, get()); },
+      [&](int ready) { return mysql_reset_connection_cont(&failed, get(), ready); });
   return failed == 0;
 }
 
@@ -195,15 +125,14 @@ bool Link::ping(Patience& patience) {
   ++round_trips_;
   int failed = 0;
   run(
-      patience, [&] { return mysql_ping_start(&failed, connection_); },
-      [&](int ready) { return mysql_ping_cont(&failed, connection_, ready); });
+      patience, [&] { return mysql_ping_start(&failed, get()); },
+      [&](int ready) { return mysql_ping_cont(&failed, get(), ready); });
   return failed == 0;
 }
 
 void Link::give_up() noexcept {
   lost_ = true;
-  const auto socket = static_cast<int>(mysql_get_socket(connection_));
-  if (socket >= 0) ::shutdown(socket, SHUT_RDWR);
+  close_link(get());
 }
 
 }  // namespace carrel::mariadb

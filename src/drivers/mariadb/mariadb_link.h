@@ -22,6 +22,7 @@
 #include "carrel/base/clock.h"
 #include "carrel/drivers/mariadb.h"
 #include "drivers/mariadb/mariadb_error.h"
+#include "drivers/mariadb/mariadb_handshake.h"
 #include "drivers/remote/canceller.h"
 #include "drivers/remote/deadline.h"
 
@@ -37,6 +38,7 @@ class Patience {
 
   // The events that happened, as libmariadb counts them; its time-out once all patience is gone.
   [[nodiscard]] int wait(MYSQL* connection, int events) noexcept;
+  void give_up() noexcept { gone_ = true; }
   [[nodiscard]] bool gone() const noexcept { return gone_; }
 
  private:
@@ -60,24 +62,32 @@ struct Replies {
   std::int64_t changed = 0;        // rows, by the last one
 };
 
+// Nothing is sent or received any more. Frees nothing.
+void close_link(MYSQL* connection) noexcept;
+
 class Link {
  public:
   // Connects. Throws as mariadb.h says.
   Link(const MariadbOptions& options, Clock::Steady deadline);
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
-  ~Link();
+  // Closing says goodbye, which nobody waits for, unless there is no telling what would be read.
+  ~Link() = default;
 
-  [[nodiscard]] MYSQL* get() const noexcept { return connection_; }
+  [[nodiscard]] MYSQL* get() const noexcept { return connection_.get(); }
   [[nodiscard]] bool lost() const noexcept { return lost_; }
   [[nodiscard]] std::uint64_t round_trips() const noexcept { return round_trips_; }
   void count_round_trip() noexcept { ++round_trips_; }
 
   template <class Start, class Continue>
   void run(Patience& patience, const Start& start, const Continue& proceed) {
-    int waits_for = start();
-    while (waits_for != 0) waits_for = proceed(patience.wait(connection_, waits_for));
-    if (patience.gone()) give_up();
+    if (encrypted_) make_ready_for_tls();
+    for (int waits_for = start(); waits_for != 0;) {
+      const int ready = patience.wait(get(), waits_for);
+      // Over TLS, libmariadb goes on after a time-out as if there was none; not on a closed link.
+      if (patience.gone()) give_up();
+      waits_for = proceed(ready);
+    }
   }
 
   // Sends one text, which may hold several statements, and reads all answers: one round trip.
@@ -94,11 +104,11 @@ class Link {
   void give_up() noexcept;
 
  private:
-  void connect(const MariadbOptions& options, Clock::Steady deadline);
-  void require_tls(MariadbTls tls) const;
+  void make_ready_for_tls() noexcept;
   void require_suitable_server(unsigned long version_min) const;
 
-  MYSQL* connection_;
+  ConnectionPtr connection_;
+  bool encrypted_;
   std::string answer_;
   bool lost_ = false;
   std::uint64_t round_trips_ = 0;

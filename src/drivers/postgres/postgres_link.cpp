@@ -87,6 +87,14 @@ std::string first_line(std::string_view words) {
   return std::string(words.substr(0, words.find('\n')));
 }
 
+// Encryption that one side insists on and the other refuses will be refused again; a link that is
+// lost amid the handshake need not be.
+bool means_refused_tls(std::string_view words) noexcept {
+  const auto say = [&](std::string_view part) { return words.find(part) != words.npos; };
+  if (say("SSL SYSCALL error") || say("closed unexpectedly") || say("unexpected eof")) return false;
+  return say("SSL") || say("certificate");
+}
+
 [[noreturn]] void throw_cannot_connect(std::string_view words) {
   const auto sqlstate = sqlstate_in(words);
   const auto message = first_line(words);
@@ -97,11 +105,9 @@ std::string first_line(std::string_view words) {
         lost ? ErrorCode("sql.cannot_connect") : meaning.code,
         {.message = message, .sqlstate = sqlstate, .traits = {.retryable = meaning.retryable}});
   }
-  // Encryption that one side insists on and the other refuses will be refused again.
-  const bool tls = words.find("SSL") != std::string_view::npos ||
-                   words.find("certificate") != std::string_view::npos;
-  throw SqlError("sql.cannot_connect",
-                 {.message = message, .sqlstate = "08001", .traits = {.retryable = !tls}});
+  throw SqlError("sql.cannot_connect", {.message = message,
+                                        .sqlstate = "08001",
+                                        .traits = {.retryable = !means_refused_tls(words)}});
 }
 
 }  // namespace

@@ -1,0 +1,271 @@
+// TLS as the drivers' options ask for it, against servers whose certificates name db.carrel.test.
+#include <gtest/gtest.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/in_time.h"
+#include "drivers/errors.h"
+#include "drivers/fault_gate.h"
+#include "drivers/mariadb_backend.h"
+#include "drivers/own_resolver.h"
+#include "drivers/postgres_backend.h"
+#include "drivers/servers.h"
+
+namespace carrel::test {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr const char* kHost = "db.carrel.test";
+
+enum class Tls { off, prefer, require, verify_full };
+
+// What a test asks of a driver.
+struct Ask {
+  Tls tls = Tls::require;
+  std::string host = kHost;
+  std::string server = "TLS";     // or "EXPIRED"
+  std::string authority = "TLS";  // whose is trusted: of "TLS", "EXPIRED"; "": the system's
+  std::optional<std::uint16_t> port = {};  // the server's own
+  milliseconds connect_max{10'000};
+  milliseconds grace{10'000};
+};
+
+struct Server {
+  std::string name;  // as servers.env has it
+  std::function<std::unique_ptr<Driver>(const Ask&)> driver;
+  std::string cipher;  // a query for what the server encrypts this link with, or ''
+};
+
+void PrintTo(const Server& server, std::ostream* out) {
+  *out << server.name;
+}
+
+std::string authority_file(const std::string& server, const std::string& database) {
+  if (server.empty()) return {};
+  return server_setting(server + "_" + database + "_DIR") + "/tls/authority.pem";
+}
+
+template <class Options>
+void apply(const Ask& ask, const std::string& database, Options& options) {
+  options.tls = static_cast<decltype(options.tls)>(ask.tls);
+  options.host = ask.host;
+  options.tls_root_file = authority_file(ask.authority, database);
+  options.connect_max = ask.connect_max;
+  options.grace = ask.grace;
+  if (ask.port) options.port = *ask.port;
+}
+
+PostgresOptions postgres_of(const Ask& ask) {
+  auto options = postgres_options(ask.server + "_POSTGRES");
+  apply(ask, "POSTGRES", options);
+  return options;
+}
+
+MariadbOptions mariadb_of(const Ask& ask) {
+  auto options = mariadb_options(ask.server + "_MARIADB");
+  apply(ask, "MARIADB", options);
+  return options;
+}
+
+class TlsLink : public testing::TestWithParam<Server> {
+ protected:
+  static std::unique_ptr<Connection> connect(const Ask& ask, Clock::Steady deadline = kNoDeadline) {
+    return GetParam().driver(ask)->connect({.deadline = deadline});
+  }
+  static std::string connecting(const Ask& ask) {
+    return thrown_by([&] { static_cast<void>(connect(ask)); });
+  }
+  static std::string cipher_of(Connection& connection) {
+    return connection.execute(GetParam().cipher).one().get<std::string>(0);
+  }
+  static std::uint16_t server_port_of(const std::string& server) {
+    return server_port(server + "_" + GetParam().name + "_PORT");
+  }
+};
+
+TEST_P(TlsLink, IsEncryptedWhereTlsIsRequired) {
+  EXPECT_NE(cipher_of(*connect({.tls = Tls::require})), "");
+}
+
+TEST_P(TlsLink, IsEncryptedByPreferenceWhereTheServerCan) {
+  EXPECT_NE(cipher_of(*connect({.tls = Tls::prefer})), "");
+}
+
+TEST_P(TlsLink, IsPlainWhereTlsIsOff) {
+  EXPECT_EQ(cipher_of(*connect({.tls = Tls::off})), "");
+}
+
+TEST_P(TlsLink, AsksNobodyWhoTheServerIsUnlessToldTo) {
+  for (const auto tls : {Tls::prefer, Tls::require}) {
+    EXPECT_NE(cipher_of(*connect({.tls = tls, .host = "127.0.0.1", .authority = ""})), "");
+    EXPECT_NE(cipher_of(*connect({.tls = tls, .server = "EXPIRED", .authority = ""})), "");
+  }
+}
+
+TEST_P(TlsLink, IsVerifiedByAuthorityAndName) {
+  EXPECT_NE(cipher_of(*connect({.tls = Tls::verify_full})), "");
+}
+
+TEST_P(TlsLink, RefusesACertificateOfAnUnknownAuthority) {
+  EXPECT_EQ(connecting({.tls = Tls::verify_full, .authority = "EXPIRED"}), "sql.cannot_connect");
+  EXPECT_EQ(connecting({.tls = Tls::verify_full, .authority = ""}), "sql.cannot_connect");
+}
+
+TEST_P(TlsLink, AsksForTheAuthorityThatIsNamedAlsoWhereTlsIsOnlyRequired) {
+  EXPECT_EQ(connecting({.tls = Tls::require, .host = "127.0.0.1"}), "nothing");
+  EXPECT_EQ(connecting({.tls = Tls::require, .authority = "EXPIRED"}), "sql.cannot_connect");
+}
+
+TEST_P(TlsLink, RefusesACertificateOfAnotherName) {
+  for (const auto* host : {"other.carrel.test", "localhost", "127.0.0.1"}) {
+    EXPECT_EQ(connecting({.tls = Tls::verify_full, .host = host}), "sql.cannot_connect") << host;
+  }
+}
+
+TEST_P(TlsLink, RefusesAnExpiredCertificate) {
+  EXPECT_EQ(connecting({.tls = Tls::verify_full, .server = "EXPIRED", .authority = "EXPIRED"}),
+            "sql.cannot_connect");
+}
+
+TEST_P(TlsLink, PassesWhatIsLargerThanAnyBuffer) {
+  const auto connection = connect({.tls = Tls::require});
+  const std::string text(5'000'000, 'x');
+  const std::array values{Value(text)};
+  for (int i = 0; i < 3; ++i) {
+    const auto answer = connection->execute("select $1", values);
+    EXPECT_TRUE(answer.one().get<std::string_view>(0) == text);
+  }
+}
+
+TEST_P(TlsLink, PassesByteByByte) {
+  FaultGate gate(server_port_of("TLS"));
+  gate.set({.fragment = true});
+  const auto connection = connect({.tls = Tls::verify_full, .port = gate.port()});
+  EXPECT_EQ(connection->execute("select 7").one().get<int>(0), 7);
+}
+
+TEST_P(TlsLink, IsLeftAtTheDeadlineWhenABlackHoleSwallowsIt) {
+  FaultGate gate(server_port_of("TLS"));
+  const auto connection =
+      connect({.tls = Tls::require, .port = gate.port(), .grace = milliseconds(40)});
+  ASSERT_TRUE(connection->validate());
+  gate.set({.black_hole = true});
+  connection->set_deadline(Clock::Steady::clock::now() + milliseconds(40));
+  in_time([&] {
+    EXPECT_EQ(thrown_by([&] { connection->execute("select 1"); }), "sql.deadline, retryable");
+  });
+  EXPECT_TRUE(connection->broken());
+}
+
+TEST_P(TlsLink, IsGivenUpWhenItIsCutWhileSending) {
+  FaultGate gate(server_port_of("TLS"));
+  const auto connection = connect({.tls = Tls::require, .port = gate.port()});
+  gate.set({.cut_asked = 100'000});
+  const std::string text(5'000'000, 'x');
+  const std::array values{Value(text)};
+  EXPECT_EQ(thrown_by([&] { connection->execute("select $1", values); }),
+            "sql.connection_lost, retryable");
+  EXPECT_TRUE(connection->broken());
+}
+
+TEST_P(TlsLink, IsLeftAtTheDeadlineWhereverItsGreetingStandsStill) {
+  FaultGate gate(server_port_of("TLS"));
+  static_cast<void>(connect({.tls = Tls::verify_full, .port = gate.port()}));
+  const auto total = gate.passed();
+  ASSERT_GT(total, 1'000U);  // with the certificate
+  const std::size_t step = 1 + total / 20;
+  for (std::size_t said = 0; said < total; said += step) {
+    gate.set({.cut_after = said, .swallow = true});
+    const auto driver =
+        GetParam().driver({.tls = Tls::verify_full, .port = gate.port(), .connect_max = kNever});
+    const auto deadline = Clock::Steady::clock::now() + milliseconds(100);
+    const auto thrown = in_time([&] {
+      return thrown_by([&] { static_cast<void>(driver->connect({.deadline = deadline})); });
+    });
+    EXPECT_EQ(thrown, "sql.deadline, retryable") << said << " of " << total;
+    gate.set({.refuse = true});
+  }
+}
+
+TEST_P(TlsLink, IsRetryableWhereverItsGreetingIsCut) {
+  FaultGate gate(server_port_of("TLS"));
+  static_cast<void>(connect({.tls = Tls::verify_full, .port = gate.port()}));
+  const auto total = gate.passed();
+  const std::size_t step = 1 + total / 20;
+  for (std::size_t cut = 0; cut < total; cut += step) {
+    gate.set({.cut_after = cut});
+    EXPECT_EQ(connecting({.tls = Tls::verify_full, .port = gate.port()}),
+              "sql.cannot_connect, retryable")
+        << cut << " of " << total;
+  }
+}
+
+TEST_P(TlsLink, LeavesASlowResolverAtTheDeadline) {
+  for (const auto tls : {Tls::require, Tls::verify_full}) {
+    const auto driver =
+        GetParam().driver({.tls = tls, .host = "slow.carrel.test", .connect_max = kNever});
+    const SlowResolver slow;
+    const auto deadline = Clock::Steady::clock::now() + milliseconds(40);
+    in_time([&] {
+      EXPECT_EQ(thrown_by([&] { static_cast<void>(driver->connect({.deadline = deadline})); }),
+                "sql.deadline, retryable");
+    });
+    EXPECT_EQ(SlowResolver::waiting(), 1U);
+  }
+}
+
+// libpq wants a file of its own there.
+TEST(MariadbTlsLink, IsVerifiedByTheSystemsAuthoritiesWhereNoneAreNamed) {
+  ASSERT_EQ(setenv("SSL_CERT_FILE", authority_file("TLS", "MARIADB").c_str(), 1), 0);
+  const auto connecting = [](const std::string& host) {
+    return thrown_by([&] {
+      const auto driver =
+          mariadb_driver(mariadb_of({.tls = Tls::verify_full, .host = host, .authority = ""}));
+      static_cast<void>(driver->connect({}));
+    });
+  };
+  EXPECT_EQ(connecting(kHost), "nothing");
+  EXPECT_EQ(connecting("other.carrel.test"), "sql.cannot_connect");
+  unsetenv("SSL_CERT_FILE");
+}
+
+// As whatever else a program does with OpenSSL on the same thread may leave behind.
+TEST(MariadbTlsLink, MindsNoErrorOfAnybodyElses) {
+  const auto connection = mariadb_driver(mariadb_of({.tls = Tls::require}))->connect({});
+  ERR_raise(ERR_LIB_USER, ERR_R_INTERNAL_ERROR);
+  EXPECT_EQ(connection->execute("select 7").one().get<int>(0), 7);
+}
+
+const Server kServers[] = {
+    {.name = "POSTGRES",
+     .driver = [](const Ask& ask) { return postgres_driver(postgres_of(ask)); },
+     .cipher = "select coalesce(cipher, '') from pg_stat_ssl where pid = pg_backend_pid()"},
+    {.name = "MARIADB",
+     .driver = [](const Ask& ask) { return mariadb_driver(mariadb_of(ask)); },
+     .cipher = "select variable_value from information_schema.session_status "
+               "where variable_name = 'SSL_CIPHER'"}};
+
+INSTANTIATE_TEST_SUITE_P(Servers, TlsLink, testing::ValuesIn(kServers), [](const auto& test) {
+  return test.param.name == "POSTGRES" ? std::string("Postgres") : std::string("Mariadb");
+});
+
+// Everything else that a connection does: statements, loads, deadlines and cancels.
+const Backend kEncrypted[] = {
+    postgres_backend([] { return postgres_of({.tls = Tls::verify_full}); }),
+    mariadb_backend([] { return mariadb_of({.tls = Tls::verify_full}); })};
+
+INSTANTIATE_TEST_SUITE_P(Encrypted, ConnectionContract,
+                         testing::Values(&kEncrypted[0], &kEncrypted[1]), [](const auto& test) {
+                           return test.param == &kEncrypted[0] ? std::string("Postgres")
+                                                               : std::string("Mariadb");
+                         });
+
+}  // namespace
+}  // namespace carrel::test
