@@ -190,12 +190,19 @@ void PhysicalTransaction::enter_savepoint() {
   savepoints_.push_back({.doom = doom(), .hooks_from = hooks_.mark()});
 }
 
+// Where that fails the call has failed, and nothing of it may stay.
 void PhysicalTransaction::leave_savepoint() {
   const auto depth = savepoints_.size();
+  if (savepoints_made_ == depth && !lost_) {
+    try {
+      lease_->release(static_cast<int>(depth));
+    } catch (const Error&) {
+      roll_back_to_savepoint();
+      throw;
+    }
+  }
   savepoints_.pop_back();
-  if (savepoints_made_ != depth) return;
-  savepoints_made_ = depth - 1;
-  if (!lost_) lease_->release(static_cast<int>(depth));
+  if (savepoints_made_ == depth) savepoints_made_ = depth - 1;
 }
 
 void PhysicalTransaction::roll_back_to_savepoint() noexcept {

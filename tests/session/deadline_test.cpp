@@ -77,6 +77,24 @@ TEST_F(Deadline, OfACallThatJoinedHoldsForWhatIsBegunInsideIt) {
   });
 }
 
+// The savepoint cannot be released any more; rolled back to it can always be.
+TEST_F(Deadline, OfANestedCallThatPassesBeforeItsEndUndoesWhatTheCallHasDone) {
+  driver_.at(StubPoint::savepoint, [] {});
+  driver_.at(StubPoint::savepoint,
+             [] { throw SqlError("sql.deadline", {.traits = {.retryable = true}}); });
+  session_.transaction([&] {
+    session_.execute("outer");
+    const auto nested = [&] {
+      session_.transaction({.propagation = P::nested}, [&] { session_.execute("inner"); });
+    };
+    EXPECT_EQ(code_of(nested), "sql.deadline");
+    session_.execute("after");
+  });
+  EXPECT_EQ(sent(), (Diary{"1 begin", "1 outer", "1 savepoint carrel_1", "1 inner",
+                           "1 release savepoint carrel_1", "1 rollback to savepoint carrel_1",
+                           "1 release savepoint carrel_1", "1 after", "1 commit"}));
+}
+
 // Whoever waits for it has set it.
 TEST_F(Deadline, OfATransactionHoldsForUndoingAndCleaningAsWell) {
   session_.transaction({.deadline = 1h}, [&] {
