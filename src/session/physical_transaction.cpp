@@ -12,12 +12,12 @@
 namespace carrel::session {
 
 PhysicalTransaction::PhysicalTransaction(const TransactionOptions& options, Clock::Steady deadline,
-                                         std::stop_token stop)
+                                         const std::stop_token& stop)
     : begin_{.isolation = options.isolation,
              .access = options.read_only ? Access::read_only : Access::read_write,
              .deferrable = options.deferrable},
       deadline_(deadline),
-      stop_(std::move(stop)) {}
+      stop_(stop) {}
 
 PhysicalTransaction::~PhysicalTransaction() {
   roll_back();

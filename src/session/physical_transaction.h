@@ -19,8 +19,9 @@ namespace carrel::session {
 // sent before the first statement.
 class PhysicalTransaction {
  public:
+  // `stop` outlives it, and is that of the innermost call at any time.
   PhysicalTransaction(const TransactionOptions& options, Clock::Steady deadline,
-                      std::stop_token stop);
+                      const std::stop_token& stop);
   PhysicalTransaction(const PhysicalTransaction&) = delete;
   PhysicalTransaction& operator=(const PhysicalTransaction&) = delete;
   ~PhysicalTransaction();
@@ -90,7 +91,7 @@ class PhysicalTransaction {
 
   const BeginOptions begin_;
   Clock::Steady deadline_;
-  const std::stop_token stop_;
+  const std::stop_token& stop_;
   Pool::Lease lease_;
   const Destination* destination_ = nullptr;  // set by the first statement
   std::uint64_t key_ = 0;                     // and this with it

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <optional>
-#include <stop_token>
 #include <thread>
 #include <utility>
 
@@ -16,61 +14,12 @@ namespace carrel {
 namespace {
 
 using session::Bound;
+using session::Narrowed;
 using session::PhysicalTransaction;
 using session::Restored;
+using session::Stoppable;
 using session::throw_rolled_back;
 using Doom = PhysicalTransaction::Doom;
-
-// A joining call's own, earlier deadline, for as long as the call lasts.
-class Narrowed {
- public:
-  Narrowed(Bound& bound, PhysicalTransaction& transaction, Clock::Steady deadline) noexcept
-      : around_(bound.deadline, deadline),
-        transaction_(transaction),
-        before_(transaction.deadline()) {
-    if (deadline < before_) transaction.set_deadline(deadline);
-  }
-  Narrowed(const Narrowed&) = delete;
-  Narrowed& operator=(const Narrowed&) = delete;
-  ~Narrowed() {
-    if (transaction_.deadline() != before_) transaction_.set_deadline(before_);
-  }
-
- private:
-  const Restored<Clock::Steady> around_;
-  PhysicalTransaction& transaction_;
-  Clock::Steady before_;
-};
-
-// What a call was given as its stop, along with what holds around it already, for as long as the
-// call lasts.
-class Stoppable {
- public:
-  Stoppable(Bound& bound, const std::stop_token& own)
-      : token_(bound.stop, joined(bound.stop, own)) {}
-  Stoppable(const Stoppable&) = delete;
-  Stoppable& operator=(const Stoppable&) = delete;
-  ~Stoppable() = default;
-
- private:
-  struct Forward {
-    std::stop_source to;
-    void operator()() noexcept { to.request_stop(); }
-  };
-
-  std::stop_token joined(const std::stop_token& around, const std::stop_token& own) {
-    if (!own.stop_possible() || own == around) return around;
-    if (!around.stop_possible()) return own;
-    const std::stop_source either;
-    from_around_.emplace(around, Forward{either});
-    from_own_.emplace(own, Forward{either});
-    return either.get_token();
-  }
-
-  std::optional<std::stop_callback<Forward>> from_around_;
-  std::optional<std::stop_callback<Forward>> from_own_;
-  const Restored<std::stop_token> token_;
-};
 
 bool commits(const TransactionOptions& options, const std::exception& thrown) {
   return options.commits_on != nullptr && options.commits_on(thrown);
@@ -144,10 +93,17 @@ void Session::Core::join(Bound& bound, PhysicalTransaction& current,
                 "the transaction that this call joins has another isolation level");
   }
   const Narrowed narrowed(bound, current, deadline_of(bound, options));
+  const Stoppable stop(bound, options.stop);
+  session::require_not_stopped(bound.stop, "");
   try {
-    if (body(closure) == Verdict::roll_back) current.doom(Doom::by_participant);
+    if (body(closure) == Verdict::roll_back) {
+      current.doom(Doom::by_participant);
+    } else if (current.doom() == Doom::none) {
+      session::require_not_stopped(bound.stop, "");
+    }
   } catch (const std::exception& thrown) {
-    if (!commits(options, thrown)) current.doom(Doom::by_participant);
+    if (bound.stop.stop_requested() || !commits(options, thrown))
+      current.doom(Doom::by_participant);
     throw;
   } catch (...) {
     current.doom(Doom::by_participant);
@@ -158,12 +114,16 @@ void Session::Core::join(Bound& bound, PhysicalTransaction& current,
 void Session::Core::run_nested(Bound& bound, PhysicalTransaction& current,
                                const TransactionOptions& options, Body body, void* closure) {
   const Narrowed narrowed(bound, current, deadline_of(bound, options));
+  const Stoppable stop(bound, options.stop);
+  session::require_not_stopped(bound.stop, "savepoint");
   current.enter_savepoint();
   Verdict verdict = Verdict::roll_back;
   try {
     verdict = body(closure);
+    if (verdict == Verdict::commit && current.doom() == Doom::none)
+      session::require_not_stopped(bound.stop, "release savepoint");
   } catch (const std::exception& thrown) {
-    if (commits(options, thrown) && current.doom() == Doom::none) {
+    if (commits(options, thrown) && current.doom() == Doom::none && !bound.stop.stop_requested()) {
       current.leave_savepoint();
     } else {
       current.roll_back_to_savepoint();

@@ -4,15 +4,13 @@
 #include <atomic>
 #include <deque>
 #include <functional>
-#include <optional>
 #include <span>
-#include <stop_token>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "carrel/scope/request_local.h"
 #include "carrel/session/session.h"
+#include "session/bound.h"
 #include "session/physical_transaction.h"
 #include "session/router.h"
 
@@ -21,29 +19,6 @@ namespace carrel {
 namespace session {
 
 [[noreturn]] void throw_rolled_back();
-
-// Sets a member for the extent of a block.
-template <class T>
-class Restored {
- public:
-  Restored(T& place, T value) noexcept : place_(place), before_(std::exchange(place, value)) {}
-  Restored(const Restored&) = delete;
-  Restored& operator=(const Restored&) = delete;
-  ~Restored() { place_ = before_; }
-
- private:
-  T& place_;
-  T before_;
-};
-
-// What a scope knows of its transaction. Never flows to another scope: a child that ran statements
-// on the parent's connection would use it from two threads.
-struct Bound {
-  PhysicalTransaction* current = nullptr;
-  Hooks* completing = nullptr;           // whose after_* hooks run now
-  Clock::Steady deadline = kNoDeadline;  // the earliest of all the calls around
-  std::stop_token stop = {};             // of all the calls around that were given one
-};
 
 }  // namespace session
 

@@ -86,6 +86,114 @@ TEST_F(Stop, AnInnerOneIsBesideTheOuterOneAndNotInItsPlace) {
   }
 }
 
+using P = Propagation;
+
+// The outer call has another one, or none: either way what it was given holds for its own extent.
+TEST_F(Stop, OfACallThatJoinsHoldsForItsStatementsAndDoomsTheWhole) {
+  for (const auto mode : {P::required, P::supports, P::mandatory}) {
+    for (const bool around : {false, true}) {
+      SCOPED_TRACE(static_cast<int>(mode));
+      std::stop_source outer;
+      std::stop_source inner;
+      const auto join = [&] {
+        session_.transaction({.propagation = mode, .stop = inner.get_token()}, [&] {
+          session_.execute("inner");
+          inner.request_stop();
+          EXPECT_EQ(code_of([&] { session_.execute("refused"); }), "sql.cancelled");
+          EXPECT_EQ(code_of([&] { session_.batch(Batch().add("refused")); }), "sql.cancelled");
+          session_.execute("refused");
+        });
+      };
+      const TransactionOptions options{.stop = around ? outer.get_token() : std::stop_token()};
+      const auto whole = [&] {
+        session_.transaction(options, [&] {
+          session_.execute("outer");
+          EXPECT_EQ(code_of(join), "sql.cancelled");
+        });
+      };
+      EXPECT_EQ(code_of(whole), "rolled_back");
+      EXPECT_EQ(sent(), (Diary{"1 begin", "1 outer", "1 inner", "1 rollback"}));
+    }
+  }
+}
+
+TEST_F(Stop, OfANestedCallUndoesThatCallAndEndsWithIt) {
+  std::stop_source stop;
+  session_.transaction([&] {
+    session_.execute("outer");
+    EXPECT_EQ(code_of([&] {
+                session_.transaction({.propagation = P::nested, .stop = stop.get_token()}, [&] {
+                  session_.execute("inner");
+                  stop.request_stop();
+                  session_.execute("refused");
+                });
+              }),
+              "sql.cancelled");
+    session_.execute("after");
+  });
+  EXPECT_EQ(sent(), (Diary{"1 begin", "1 outer", "1 savepoint carrel_1", "1 inner",
+                           "1 rollback to savepoint carrel_1", "1 release savepoint carrel_1",
+                           "1 after", "1 commit"}));
+}
+
+TEST_F(Stop, OfACallInsideAskedForBeforeItRunsNothingAndLeavesTheOuterTransactionAsItIs) {
+  std::stop_source stop;
+  stop.request_stop();
+  for (const auto mode : {P::required, P::supports, P::mandatory, P::nested}) {
+    session_.transaction([&] {
+      session_.execute("outer");
+      EXPECT_EQ(code_of([&] {
+                  session_.transaction({.propagation = mode, .stop = stop.get_token()},
+                                       [] { ADD_FAILURE() << "ran"; });
+                }),
+                "sql.cancelled");
+    });
+    EXPECT_EQ(sent(), (Diary{"1 begin", "1 outer", "1 commit"}));
+  }
+}
+
+// As with COMMIT, which is not sent then.
+TEST_F(Stop, OfACallInsideAskedForBeforeItsEndMakesItFailThoughItHasNoStatementLeft) {
+  for (const auto mode : {P::required, P::nested}) {
+    std::stop_source stop;
+    // What its rule says of exceptions makes no difference.
+    const TransactionOptions options{
+        .propagation = mode, .commits_on = commits_on<SqlError>, .stop = stop.get_token()};
+    const auto whole = [&] {
+      session_.transaction([&] {
+        session_.execute("outer");
+        EXPECT_EQ(code_of([&] {
+                    session_.transaction(options, [&] {
+                      session_.execute("inner");
+                      stop.request_stop();
+                    });
+                  }),
+                  "sql.cancelled");
+      });
+    };
+    EXPECT_EQ(code_of(whole), mode == P::nested ? "" : "rolled_back");
+    const auto diary = sent();
+    EXPECT_EQ(diary.back(), mode == P::nested ? "1 commit" : "1 rollback");
+    EXPECT_EQ(std::ranges::count(diary, "1 rollback to savepoint carrel_1"),
+              mode == P::nested ? 1 : 0);
+  }
+}
+
+TEST_F(Stop, OfTheOuterCallHoldsForOneThatJoinsBesideItsOwn) {
+  std::stop_source outer;
+  std::stop_source inner;
+  const auto whole = [&] {
+    session_.transaction({.stop = outer.get_token()}, [&] {
+      session_.transaction({.stop = inner.get_token()}, [&] {
+        outer.request_stop();
+        session_.execute("refused");
+      });
+    });
+  };
+  EXPECT_EQ(code_of(whole), "sql.cancelled");
+  EXPECT_EQ(sent(), Diary());
+}
+
 TEST_F(Stop, IsNotLookedAtByHooks) {
   std::stop_source stop;
   const auto transact = [&] {
@@ -116,40 +224,71 @@ TEST_F(Stop, AConflictIsNotRunAgainAfterIt) {
   EXPECT_EQ(runs, 1);
 }
 
-// The stop is asked for once the statement runs, which shows in the log file that it fills.
-TEST(StopOnSqlite, ARunningStatementEndsAndTheConnectionStaysOfUse) {
-  for (const auto mode : {Propagation::required, Propagation::supports}) {
-    const TemporaryFolder folder;
-    const auto driver = sqlite_driver({.file = folder / "a.db"});
-    Pool pool({.name = "a"}, *driver);
-    Session session({.routes = {{"a", &pool, {}}}});
-    const Scope scope({.name = "a test"});
-    session.execute("create table t (x)");
-    const auto logged = [&] { return std::filesystem::file_size(folder / "a.db-wal"); };
-    std::stop_source stop;
-    std::atomic<bool> over{false};
-    std::thread asker;
-    EXPECT_EQ(code_of([&] {
-                session.transaction({.propagation = mode, .stop = stop.get_token()}, [&] {
-                  session.execute("insert into t values (1)");
-                  asker = std::thread([&, before = logged()] {
-                    while (!over && logged() <= before) std::this_thread::yield();
-                    EXPECT_FALSE(over);
-                    stop.request_stop();
-                  });
-                  session.execute(
-                      "insert into t with recursive c(x) as "
-                      "(select 1 union all select x + 1 from c) select zeroblob(1000) from c");
-                });
-              }),
-              "sql.cancelled");
-    over = true;
-    asker.join();
-    // What the transaction did is gone; what ran outside one is there.
-    EXPECT_EQ(session.execute("select count(*) from t").one().get<int>(0),
-              mode == Propagation::supports ? 1 : 0);
-    EXPECT_EQ(pool.stats().closed_broken, 0U);
+class StopOnSqlite : public testing::Test {
+ protected:
+  // The stop is asked for once the second statement runs, which shows in the log file that it
+  // fills.
+  void insert_without_end(std::stop_source& stop) {
+    session_.execute("insert into t values (2)");
+    const std::jthread asker([&, before = logged()](const std::stop_token& over) {
+      while (!over.stop_requested() && logged() <= before) std::this_thread::yield();
+      EXPECT_FALSE(over.stop_requested());
+      stop.request_stop();
+    });
+    session_.execute(
+        "insert into t with recursive c(x) as "
+        "(select 1 union all select x + 1 from c) select zeroblob(1000) from c");
   }
+  [[nodiscard]] std::uintmax_t logged() const {
+    return std::filesystem::file_size(folder_ / "a.db-wal");
+  }
+  std::string rows() {
+    return session_.execute("select coalesce(group_concat(x), '') from t")
+        .one()
+        .get<std::string>(0);
+  }
+
+  TemporaryFolder folder_;
+  std::unique_ptr<Driver> driver_ = sqlite_driver({.file = folder_ / "a.db"});
+  Pool pool_{{.name = "a"}, *driver_};
+  Session session_{{.routes = {{"a", &pool_, {}}}}};
+  const Scope scope_{{.name = "a test"}};
+};
+
+// What the transaction did is gone; what ran outside one is there. The connection stays of use.
+TEST_F(StopOnSqlite, ARunningStatementEnds) {
+  session_.execute("create table t (x)");
+  for (const auto mode : {P::required, P::supports}) {
+    std::stop_source stop;
+    const auto code = code_of([&] {
+      session_.transaction({.propagation = mode, .stop = stop.get_token()},
+                           [&] { insert_without_end(stop); });
+    });
+    EXPECT_EQ(code, "sql.cancelled");
+    EXPECT_EQ(rows(), mode == P::supports ? "2" : "");
+  }
+  EXPECT_EQ(pool_.stats().closed_broken, 0U);
+}
+
+// SQLite undoes all of a transaction when it interrupts a write in it: a savepoint is no help.
+TEST_F(StopOnSqlite, ARunningStatementOfACallInsideEndsByThatCallsOwnStop) {
+  session_.execute("create table t (x)");
+  for (const auto mode : {P::required, P::mandatory, P::supports, P::nested}) {
+    std::stop_source stop;
+    const auto code = code_of([&] {
+      session_.transaction([&] {
+        session_.execute("insert into t values (1)");
+        EXPECT_EQ(code_of([&] {
+                    session_.transaction({.propagation = mode, .stop = stop.get_token()},
+                                         [&] { insert_without_end(stop); });
+                  }),
+                  "sql.cancelled");
+      });
+    });
+    EXPECT_EQ(code, "rolled_back");
+    EXPECT_EQ(rows(), "");
+  }
+  EXPECT_EQ(pool_.stats().closed_broken, 0U);
 }
 
 }  // namespace

@@ -71,10 +71,10 @@ struct TransactionOptions {
   std::optional<std::chrono::milliseconds> deadline = std::nullopt;
   Retry retry = Retry::never();
   CommitRule commits_on = nullptr;
-  // Looked at by the call that begins the transaction, or that runs without one: once a stop is
-  // asked for, the running statement and all further ones end with "sql.cancelled", and nothing is
-  // committed. A COMMIT that has been sent is waited for. Waiting for a connection ends by
-  // deadline.
+  // Once a stop is asked for, the running statement of the call and all further ones end with
+  // "sql.cancelled", and the call fails: nothing is committed; a call that joined dooms the
+  // transaction, a nested one undoes its savepoint. A COMMIT that has been sent is waited for.
+  // Waiting for a connection ends by deadline.
   std::stop_token stop = {};
 };
 
