@@ -19,6 +19,8 @@ struct Bound {
   Hooks* completing = nullptr;           // whose after_* hooks run now
   Clock::Steady deadline = kNoDeadline;  // the earliest of all the calls around
   std::stop_token stop = {};             // of all the calls around that were given one
+  // Read-only where a call around said so and no transaction of its own sees to it.
+  Access access = Access::read_write;
 };
 
 // Sets a member for the extent of a block.

@@ -11,13 +11,9 @@
 
 namespace carrel::session {
 
-PhysicalTransaction::PhysicalTransaction(const TransactionOptions& options, Clock::Steady deadline,
+PhysicalTransaction::PhysicalTransaction(const BeginOptions& options, Clock::Steady deadline,
                                          const std::stop_token& stop)
-    : begin_{.isolation = options.isolation,
-             .access = options.read_only ? Access::read_only : Access::read_write,
-             .deferrable = options.deferrable},
-      deadline_(deadline),
-      stop_(stop) {}
+    : begin_(options), deadline_(deadline), stop_(stop) {}
 
 PhysicalTransaction::~PhysicalTransaction() {
   roll_back();

@@ -20,7 +20,7 @@ namespace carrel::session {
 class PhysicalTransaction {
  public:
   // `stop` outlives it, and is that of the innermost call at any time.
-  PhysicalTransaction(const TransactionOptions& options, Clock::Steady deadline,
+  PhysicalTransaction(const BeginOptions& options, Clock::Steady deadline,
                       const std::stop_token& stop);
   PhysicalTransaction(const PhysicalTransaction&) = delete;
   PhysicalTransaction& operator=(const PhysicalTransaction&) = delete;
@@ -71,6 +71,7 @@ class PhysicalTransaction {
   void set_deadline(Clock::Steady deadline) noexcept;
 
   [[nodiscard]] Isolation isolation() const noexcept { return begin_.isolation; }
+  [[nodiscard]] bool read_only() const noexcept { return begin_.access == Access::read_only; }
   [[nodiscard]] Hooks& hooks() noexcept { return hooks_; }
 
  private:

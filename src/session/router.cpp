@@ -7,6 +7,7 @@
 #include "carrel/base/assert.h"
 #include "carrel/base/error.h"
 #include "db/sql_scanner.h"
+#include "session/reading.h"
 
 namespace carrel::session {
 namespace {
@@ -68,6 +69,7 @@ Resolved::Resolved(std::string_view text_with_slots, const Destination& to, std:
       destination(to),
       sql(std::move(plain_sql)),
       key(next_key()),
+      only_reads(session::only_reads(sql, to.route.pool->traits().dialect)),
       access(guess_access(sql, to.route.pool->traits().dialect)) {}
 
 Router::Router(std::vector<Route> routes, Marker marker, std::size_t statements_max,

@@ -32,6 +32,7 @@ struct Resolved {
   const Destination& destination;
   const std::string sql;               // with tables
   const std::uint64_t key;             // its name in the connections' statement caches
+  const bool only_reads;               // as its words tell: see reading.h
   mutable std::atomic<Access> access;  // a guess by the first word, until a reader refused it
 };
 

@@ -7,6 +7,7 @@
 
 #include "carrel/db/sql_error.h"
 #include "carrel/scope/scope.h"
+#include "db/sql_scanner.h"
 #include "session/statement_stop.h"
 #include "session/two_phase.h"
 
@@ -20,6 +21,28 @@ using session::Restored;
 using session::Stoppable;
 using session::throw_rolled_back;
 using Doom = PhysicalTransaction::Doom;
+
+// A call that promised to read, in a transaction that may write: whoever calls it counts on that.
+class Reading : public Restored<Access> {
+ public:
+  Reading(Bound& bound, const PhysicalTransaction& current, const TransactionOptions& options)
+      : Restored(bound.access,
+                 options.read_only && !current.read_only() ? Access::read_only : bound.access) {}
+};
+
+void require_same_isolation(const PhysicalTransaction& current, const TransactionOptions& options) {
+  if (options.isolation == Isolation::standard || options.isolation == current.isolation()) return;
+  throw Error("isolation_mismatch",
+              "the transaction that this call is part of has another isolation level");
+}
+
+void require_reading(const Bound& bound, const session::Resolved& statement) {
+  if (bound.access == Access::read_write || statement.only_reads) return;
+  throw Error("read_only_mismatch",
+              "a call that said read_only may not write [in: " +
+                  db::shape_of(statement.sql, statement.destination.route.pool->traits().dialect) +
+                  "]");
+}
 
 bool commits(const TransactionOptions& options, const std::exception& thrown) {
   return options.commits_on != nullptr && options.commits_on(thrown);
@@ -53,6 +76,13 @@ Session::Core::Core(SessionOptions options)
   if (options_.two_phase) session::require_sound(*options_.two_phase, router_.destinations());
 }
 
+BeginOptions Session::Core::begin_options(const Bound& bound,
+                                          const TransactionOptions& options) noexcept {
+  return {.isolation = options.isolation,
+          .access = options.read_only ? Access::read_only : bound.access,
+          .deferrable = options.deferrable};
+}
+
 Clock::Steady Session::Core::deadline_of(const Bound& bound, const TransactionOptions& options) {
   auto deadline = std::min(bound.deadline, Scope::current()->deadline().value_or(kNoDeadline));
   if (options.deadline)
@@ -67,8 +97,10 @@ void Session::Core::run(const TransactionOptions& options, Body body, void* clos
     case Propagation::required:
       return current != nullptr ? join(bound, *current, options, body, closure)
                                 : run_new(bound, options, body, closure);
-    case Propagation::requires_new:
+    case Propagation::requires_new: {
+      const Restored<Access> access(bound.access, Access::read_write);
       return run_new(bound, options, body, closure);
+    }
     case Propagation::nested:
       return current != nullptr ? run_nested(bound, *current, options, body, closure)
                                 : run_new(bound, options, body, closure);
@@ -88,10 +120,8 @@ void Session::Core::run(const TransactionOptions& options, Body body, void* clos
 
 void Session::Core::join(Bound& bound, PhysicalTransaction& current,
                          const TransactionOptions& options, Body body, void* closure) {
-  if (options.isolation != Isolation::standard && options.isolation != current.isolation()) {
-    throw Error("isolation_mismatch",
-                "the transaction that this call joins has another isolation level");
-  }
+  require_same_isolation(current, options);
+  const Reading reading(bound, current, options);
   const Narrowed narrowed(bound, current, deadline_of(bound, options));
   const Stoppable stop(bound, options.stop);
   session::require_not_stopped(bound.stop, "");
@@ -113,6 +143,8 @@ void Session::Core::join(Bound& bound, PhysicalTransaction& current,
 
 void Session::Core::run_nested(Bound& bound, PhysicalTransaction& current,
                                const TransactionOptions& options, Body body, void* closure) {
+  require_same_isolation(current, options);
+  const Reading reading(bound, current, options);
   const Narrowed narrowed(bound, current, deadline_of(bound, options));
   const Stoppable stop(bound, options.stop);
   session::require_not_stopped(bound.stop, "savepoint");
@@ -141,6 +173,9 @@ void Session::Core::run_nested(Bound& bound, PhysicalTransaction& current,
 
 void Session::Core::run_outside(Bound& bound, const TransactionOptions& options, Body body,
                                 void* closure) {
+  // Put aside, a transaction's calls say nothing of what runs beside it.
+  const auto around = bound.current == nullptr ? bound.access : Access::read_write;
+  const Restored<Access> access(bound.access, options.read_only ? Access::read_only : around);
   const Restored<PhysicalTransaction*> current(bound.current, nullptr);
   const Restored<Clock::Steady> deadline(bound.deadline, deadline_of(bound, options));
   const Stoppable stop(bound, options.stop);
@@ -186,7 +221,8 @@ Together Session::Core::together(const TransactionOptions& options,
 
 void Session::Core::attempt(Bound& bound, const TransactionOptions& options, Clock::Steady deadline,
                             Body body, void* closure) {
-  PhysicalTransaction transaction(options, deadline, bound.stop);
+  PhysicalTransaction transaction(begin_options(bound, options), deadline, bound.stop);
+  const Restored<Access> access(bound.access, Access::read_write);  // the database sees to it
   const Restored<PhysicalTransaction*> current(bound.current, &transaction);
   try {
     run_to_end(bound, transaction, options, body, closure);
@@ -264,6 +300,7 @@ session::Hooks& Session::Core::hooks_to_complete() {
 Result Session::Core::execute(std::string_view sql, std::span<const Value> parameters) {
   const auto& bound = bound_.get();
   const auto statement = router_.resolve(sql);
+  require_reading(bound, *statement);
   if (bound.current != nullptr) {
     bound.current->keep_to(router_.key());
     return bound.current->execute(*statement, parameters);
@@ -306,6 +343,7 @@ std::vector<Result> Session::Core::batch(std::span<const Batch::Entry> entries,
   }
   const auto& to = resolved.front()->destination;
   auto& bound = bound_.get();
+  for (const auto& statement : resolved) require_reading(bound, *statement);
   if (bound.current != nullptr) {
     bound.current->keep_to(router_.key());
     return bound.current->batch(to, items);
@@ -330,6 +368,8 @@ std::vector<Result> Session::Core::batch(std::span<const Batch::Entry> entries,
 
 std::int64_t Session::Core::load(std::string_view table, std::span<const std::string_view> columns,
                                  std::span<const Value> values) {
+  if (bound_.get().access == Access::read_only)
+    throw Error("read_only_mismatch", "a call that said read_only may not load rows");
   struct Call {
     Core& core;
     std::string_view table;

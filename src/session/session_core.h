@@ -67,6 +67,9 @@ class Session::Core {
   void complete(Bound& bound, PhysicalTransaction& transaction);
   Result execute_alone(const Bound& bound, const session::Resolved& statement,
                        std::span<const Value> parameters);
+  // Of a transaction that a call begins: read-only too where a call around is.
+  [[nodiscard]] static BeginOptions begin_options(const Bound& bound,
+                                                  const TransactionOptions& options) noexcept;
   // The earliest of the scope's, of those around, and of the call's own.
   [[nodiscard]] static Clock::Steady deadline_of(const Bound& bound,
                                                  const TransactionOptions& options);

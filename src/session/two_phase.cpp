@@ -193,8 +193,10 @@ void Session::Core::run_branches(Bound& bound, const TransactionOptions& options
                                  Clock::Steady deadline,
                                  std::span<const std::function<void()>> branches,
                                  std::deque<PhysicalTransaction>& open) {
+  const auto begin = begin_options(bound, options);
+  const Restored<Access> access(bound.access, Access::read_write);
   for (const auto& branch : branches) {
-    auto& own = open.emplace_back(options, deadline, bound.stop);
+    auto& own = open.emplace_back(begin, deadline, bound.stop);
     const Restored<PhysicalTransaction*> current(bound.current, &own);
     const Restored<Clock::Steady> around(bound.deadline, deadline);
     branch();

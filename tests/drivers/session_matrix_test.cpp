@@ -167,6 +167,53 @@ TEST_P(SessionMatrix, WorkOutsideTheTransactionStandsOrIsRefusedWhereItCouldNeve
   }
 }
 
+TEST_P(SessionMatrix, ACallThatSaidReadOnlyDoesNotWriteInATransactionThatMay) {
+  for (const auto mode : {Propagation::required, Propagation::supports, Propagation::mandatory,
+                          Propagation::nested}) {
+    session_->transaction([&] {
+      insert(1);
+      session_->transaction({.propagation = mode, .read_only = true}, [&] {
+        EXPECT_EQ(rows(), Rows{1});
+        EXPECT_EQ(thrown_by([&] { insert(2); }), "read_only_mismatch");
+      });
+      insert(3);
+    });
+    expect({1, 3}, "joined");
+  }
+}
+
+TEST_P(SessionMatrix, WhatIsPartOfAReadOnlyTransactionReadsAndIsRefusedItsWrites) {
+  insert(1);
+  for (const auto mode : {Propagation::required, Propagation::supports, Propagation::mandatory,
+                          Propagation::nested}) {
+    for (const bool says_so : {false, true}) {
+      session_->transaction({.read_only = true}, [&] {
+        session_->transaction({.propagation = mode, .read_only = says_so},
+                              [&] { EXPECT_EQ(rows(), Rows{1}); });
+      });
+      const auto writes = [&] {
+        session_->transaction({.read_only = true}, [&] {
+          session_->transaction({.propagation = mode, .read_only = says_so}, [&] { insert(2); });
+        });
+      };
+      EXPECT_EQ(thrown_by(writes), "sql.read_only");
+    }
+  }
+  expect({1}, "read only");
+}
+
+TEST_P(SessionMatrix, AReadOnlyCallWithoutATransactionReadsAndIsRefusedItsWrites) {
+  insert(1);
+  for (const auto mode : {Propagation::supports, Propagation::not_supported, Propagation::never}) {
+    session_->transaction({.propagation = mode, .read_only = true}, [&] {
+      EXPECT_EQ(rows(), Rows{1});
+      EXPECT_EQ(thrown_by([&] { insert(2); }), "read_only_mismatch");
+      EXPECT_EQ(thrown_by([&] { session_->transaction([&] { insert(2); }); }), "sql.read_only");
+    });
+  }
+  expect({1}, "read only");
+}
+
 INSTANTIATE_TEST_SUITE_P(Databases, SessionMatrix,
                          testing::Combine(testing::Values("Sqlite", "Postgres", "Mariadb"),
                                           testing::Values(std::size_t{1}, std::size_t{4})),

@@ -171,12 +171,20 @@ TEST_F(Propagations, SuspendingRestoresTheOuterTransactionOnEveryPath) {
   }
 }
 
-TEST_F(Propagations, JoiningWithAnotherIsolationIsRefused) {
-  const auto code = code_of([&] {
-    session_.transaction(
-        [&] { session_.transaction({.isolation = Isolation::serializable}, [] {}); });
-  });
-  EXPECT_EQ(code, "isolation_mismatch");
+// A savepoint has no isolation of its own either.
+TEST_F(Propagations, AnotherIsolationThanTheTransactionsIsRefused) {
+  for (const auto mode : {P::required, P::supports, P::mandatory, P::nested}) {
+    const TransactionOptions other{.propagation = mode, .isolation = Isolation::serializable};
+    EXPECT_EQ(code_of([&] {
+                session_.transaction(
+                    [&] { session_.transaction(other, [] { ADD_FAILURE() << "ran"; }); });
+              }),
+              "isolation_mismatch");
+    session_.transaction({.isolation = Isolation::serializable}, [&] {
+      session_.transaction(other, [] {});
+      session_.transaction({.propagation = mode}, [] {});
+    });
+  }
 }
 
 TEST_F(OneConnection, WhatNeedsASecondConnectionIsRefusedAndNeverHangs) {

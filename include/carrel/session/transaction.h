@@ -64,6 +64,9 @@ bool commits_on(const std::exception& thrown) {
 struct TransactionOptions {
   Propagation propagation = Propagation::required;
   Isolation isolation = Isolation::standard;
+  // The call writes nothing: "read_only_mismatch" where it tries inside a transaction that may, or
+  // without one; "sql.read_only" where it began the transaction. One that does not say so may be
+  // part of a read-only transaction, whose database refuses its writes.
   bool read_only = false;
   bool deferrable = false;
   // Counted from the call, over everything: waiting for a connection, statements, commit. The
