@@ -202,6 +202,63 @@ TEST_P(SessionMatrix, WhatIsPartOfAReadOnlyTransactionReadsAndIsRefusedItsWrites
   expect({1}, "read only");
 }
 
+// Also where the second transaction is refused: what was put aside is what it was.
+TEST_P(SessionMatrix, SuspendingRestoresTheSnapshotAndTheReadOnlyMark) {
+  const TransactionOptions outer{.isolation = Isolation::repeatable_read, .read_only = true};
+  for (const auto mode : {Propagation::requires_new, Propagation::not_supported}) {
+    insert(1);
+    const auto transact = [&] {
+      session_->transaction(outer, [&] {
+        EXPECT_EQ(rows(), Rows{1});
+        EXPECT_EQ(call(mode, Ending::success),
+                  std::get<1>(GetParam()) > 1 ? "nothing" : "would_deadlock");
+        EXPECT_TRUE(session_->in_transaction());
+        EXPECT_EQ(rows(), Rows{1});
+        insert(3);
+      });
+    };
+    EXPECT_EQ(thrown_by(transact), "sql.read_only");
+    expect(std::get<1>(GetParam()) > 1 ? Rows{1, 2} : Rows{1}, "suspended");
+  }
+}
+
+// Rows are read after the statement has ended, so that whatever they meet is the closure's affair.
+TEST_P(SessionMatrix, ARowMapperThatThrowsRollsBackAndTheConnectionStaysOfUse) {
+  struct Two {
+    int id;
+    int other;
+  };
+  insert(1);
+  const auto opened = pool_->stats().created;
+  const auto reading = [&](const auto& read) {
+    return [&, read] {
+      session_->transaction([&] {
+        insert(2);
+        insert(3);
+        read(session_->execute("select id from {item} order by id"));
+      });
+    };
+  };
+  int seen = 0;
+  EXPECT_THROW(reading([&](const Result& result) {
+                 for (const Row row : result) {
+                   if (row.get<int>(0) == 2) throw Declined();
+                   ++seen;
+                 }
+               })(),
+               Declined);
+  EXPECT_EQ(seen, 1);
+  EXPECT_EQ(thrown_by(reading([](const Result& result) { static_cast<void>(result.to<Two>()); })),
+            "sql.unexpected_columns");
+  EXPECT_EQ(thrown_by(reading([](const Result& result) {
+              for (const Row row : result) static_cast<void>(row.get<Timestamp>("none"));
+            })),
+            "sql.no_column");
+  EXPECT_EQ(pool_->stats().created, opened);
+  EXPECT_EQ(pool_->stats().closed_broken, 0U);
+  expect({1}, "row mapper");
+}
+
 TEST_P(SessionMatrix, AReadOnlyCallWithoutATransactionReadsAndIsRefusedItsWrites) {
   insert(1);
   for (const auto mode : {Propagation::supports, Propagation::not_supported, Propagation::never}) {

@@ -171,6 +171,42 @@ TEST_F(Propagations, SuspendingRestoresTheOuterTransactionOnEveryPath) {
   }
 }
 
+// Also what it has not used yet: it begins afterwards, as it was asked to.
+TEST_F(Propagations, SuspendingRestoresIsolationReadOnlyDeadlineAndHooks) {
+  using namespace std::chrono_literals;
+  const TransactionOptions outer{
+      .isolation = Isolation::serializable, .read_only = true, .deadline = 1h};
+  for (const auto mode : {P::requires_new, P::not_supported}) {
+    for (const auto event : {Event::success, Event::thrown}) {
+      std::vector<std::string> log;
+      session_.transaction(outer, [&] {
+        Clock::Steady inner_deadline;
+        const auto aside = [&] {
+          session_.execute("insert");
+          inner_deadline = driver_.deadline_at(StubPoint::execute);
+          if (session_.in_transaction())
+            session_.after_completion([&](Outcome) { log.emplace_back("inner"); });
+          if (event == Event::thrown) throw Error("thrown", "by the closure");
+        };
+        EXPECT_EQ(
+            code_of([&] { session_.transaction({.propagation = mode, .deadline = 30min}, aside); }),
+            event == Event::thrown ? "thrown" : "");
+        EXPECT_EQ(log.size(), mode == P::requires_new ? 1U : 0U);
+        session_.after_completion([&](Outcome) { log.emplace_back("outer"); });
+        session_.execute("select");
+        EXPECT_GT(driver_.deadline_at(StubPoint::execute), inner_deadline);
+        EXPECT_NE(driver_.deadline_at(StubPoint::execute), kNoDeadline);
+        session_.transaction({.isolation = Isolation::serializable}, [] {});
+      });
+      EXPECT_EQ(log.back(), "outer");
+      auto diary = sent();
+      ASSERT_GT(diary.size(), 3U);
+      diary.erase(diary.begin(), diary.end() - 3);
+      EXPECT_EQ(diary, (Diary{"1 begin serializable read only", "1 select", "1 commit"}));
+    }
+  }
+}
+
 // A savepoint has no isolation of its own either.
 TEST_F(Propagations, AnotherIsolationThanTheTransactionsIsRefused) {
   for (const auto mode : {P::required, P::supports, P::mandatory, P::nested}) {

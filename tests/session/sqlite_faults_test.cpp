@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <memory>
@@ -102,6 +103,117 @@ TEST_P(OnAFile, AnOuterTransactionThatHasRunNothingFailsToBeginAfterTheInnerHasE
     EXPECT_EQ(outer, "sql.busy, retryable");
     expect_rows({2});
   }
+}
+
+// What is beside the transaction fails by itself; what is part of it takes it along.
+TEST_P(OnAFile, ABeginThatFindsTheFileLockedInsideFailsWhatItIsPartOf) {
+  for (const auto mode : {P::required, P::supports, P::mandatory, P::nested}) {
+    SCOPED_TRACE(name(mode, true));
+    std::string inner;
+    const auto outer = thrown_by([&] {
+      session_->transaction([&] {
+        stranger("begin immediate");
+        inner = insert_in(mode, 2);
+        stranger("rollback");
+        if (mode == P::nested) insert(1);  // begins anew
+      });
+    });
+    EXPECT_EQ(inner, "sql.busy, retryable");
+    EXPECT_EQ(outer, mode == P::nested ? "nothing" : "rolled_back");
+    expect_rows(mode == P::nested ? Rows{1} : Rows{});
+  }
+  for (const auto mode : {P::requires_new, P::not_supported}) {
+    SCOPED_TRACE(name(mode, true));
+    std::string inner;
+    const auto outer = thrown_by([&] {
+      session_->transaction({.read_only = true}, [&] {
+        EXPECT_TRUE(session_->execute("select id from {item}").empty());
+        stranger("begin immediate");
+        inner = insert_in(mode, 2);
+        stranger("rollback");
+        EXPECT_TRUE(session_->execute("select id from {item}").empty());
+      });
+    });
+    EXPECT_EQ(inner, GetParam() > 1 ? "sql.busy, retryable" : "would_deadlock");
+    EXPECT_EQ(outer, "nothing");
+    expect_rows({});
+  }
+}
+
+// A reader that somebody has overtaken may not write any more: its snapshot is old. A session
+// begins what writes as a writer, so that only who talks a read-only transaction into it meets
+// this.
+TEST_P(OnAFile, AWriteOnASnapshotThatIsOldRunsAgain) {
+  if (GetParam() > 1) return;  // a reader's file is open for reading only
+  int runs = 0;
+  std::string code;
+  session_->transaction({.read_only = true, .retry = Retry::conflicts(1)}, [&] {
+    EXPECT_EQ(session_->execute("select id from {item}").size(), runs == 0 ? 0U : 1U);
+    if (++runs == 1) stranger("insert into item values (7)");
+    session_->execute("pragma query_only = off");
+    code += thrown_by([&] { insert(8); }) + "; ";
+    if (runs == 1) insert(8);
+  });
+  EXPECT_EQ(code, "sql.serialization_failure, retryable; nothing; ");
+  EXPECT_EQ(runs, 2);
+  expect_rows({7, 8});
+}
+
+// Refused in good order: rolled back for certain, and the connection stays.
+TEST_P(OnAFile, ACommitThatADeferredForeignKeyRefusesIsRolledBackForCertain) {
+  session_->execute(
+      "create table part (item bigint references item (id) deferrable initially deferred)");
+  const std::string refused = "sql.foreign_key_violation";
+  const auto opened = pool_->stats().created;
+  const auto orphan_in = [&](P mode) {
+    return thrown_by([&] {
+      session_->transaction({.propagation = mode}, [&] {
+        insert(2);
+        session_->execute("insert into part values (99)");
+      });
+    });
+  };
+  for (const auto mode : kModes) {
+    SCOPED_TRACE(name(mode, false));
+    EXPECT_EQ(orphan_in(mode), mode == P::mandatory ? "no_transaction" : refused);
+    const bool alone = mode == P::supports || mode == P::not_supported || mode == P::never;
+    expect_rows(alone ? Rows{2} : Rows{});  // each statement by itself
+  }
+  for (const auto mode : kModes) {
+    SCOPED_TRACE(name(mode, true));
+    std::string inner;
+    const auto outer = thrown_by([&] {
+      session_->transaction([&] {
+        const bool aside = mode == P::requires_new || mode == P::not_supported;
+        if (!aside) insert(1);  // what is beside it needs the one writer
+        inner = orphan_in(mode);
+        if (aside) insert(1);
+      });
+    });
+    switch (mode) {
+      case P::required:
+      case P::supports:
+      case P::mandatory:
+      case P::nested:
+        EXPECT_EQ(inner, "nothing");
+        EXPECT_EQ(outer, refused);
+        expect_rows({});
+        break;
+      case P::requires_new:
+      case P::not_supported:
+        EXPECT_EQ(inner, refused);
+        EXPECT_EQ(outer, "nothing");
+        expect_rows(mode == P::requires_new ? Rows{1} : Rows{1, 2});
+        break;
+      case P::never:
+        EXPECT_EQ(inner, "transaction_exists");
+        EXPECT_EQ(outer, "nothing");
+        expect_rows({1});
+    }
+  }
+  EXPECT_EQ(session_->execute("select count(*) from part").one().get<int>(0), 0);
+  EXPECT_LE(pool_->stats().created, std::max<std::uint64_t>(opened, GetParam()));
+  EXPECT_EQ(pool_->stats().closed_broken, 0U);
 }
 
 // With more than one connection a reader runs meanwhile; with one it is refused.

@@ -1,5 +1,6 @@
 // The end of a transaction: commit, rollback, doubt, retries, hooks, deadlines.
 #include <new>
+#include <thread>
 
 #include "session/stub_session.h"
 
@@ -155,6 +156,25 @@ TEST_F(Transaction, GivesUpWhenItsRunsAreSpent) {
   EXPECT_EQ(runs, 3);
 }
 
+// A pause is between the half and the whole of what is asked for.
+TEST_F(Transaction, RunsAgainOnlyWhileTheDeadlineLeavesTimeForThePause) {
+  const Retry patient{.attempts_max = 5, .first_pause = 2h, .pause_max = 2h};
+  for (const auto deadline : {1h, 3h}) {
+    pauses_.clear();
+    driver_.at(StubPoint::execute, [] { throw conflict(); });
+    int runs = 0;
+    const auto code = code_of([&] {
+      session_.transaction({.deadline = deadline, .retry = patient}, [&] {
+        ++runs;
+        session_.execute("contended");
+      });
+    });
+    EXPECT_EQ(code, deadline == 1h ? "sql.serialization_failure" : "");
+    EXPECT_EQ(runs, deadline == 1h ? 1 : 2);
+    EXPECT_EQ(pauses_.size(), deadline == 1h ? 0U : 1U);
+  }
+}
+
 TEST_F(Transaction, LeavesRunningAgainToTheCallThatBegan) {
   driver_.at(StubPoint::execute, [] { throw conflict(); });
   int inner_runs = 0;
@@ -226,78 +246,46 @@ TEST_F(Transaction, TellsWhenTheDatabaseEndedItItself) {
   EXPECT_EQ(sent(), (Diary{"1 begin", "1 first"}));
 }
 
-TEST_F(Transaction, HooksRunInOrderAroundTheCommit) {
-  session_.transaction([&] {
-    session_.after_completion(
-        [&](Outcome outcome) { log(outcome == Outcome::committed ? "completed" : "wrong"); });
-    session_.after_commit(logging("after commit"));
-    session_.after_rollback(logging("after rollback"));
-    session_.before_commit([&] {
-      log("before commit");
-      session_.execute("from a hook");
-      session_.before_commit(logging("before commit, late"));
-    });
-    session_.execute("work");
-  });
-  EXPECT_EQ(log_, (Log{"before commit", "before commit, late", "completed", "after commit"}));
-  EXPECT_EQ(sent(), (Diary{"1 begin", "1 work", "1 from a hook", "1 commit"}));
-}
-
-TEST_F(Transaction, HooksAfterTheEndFindTheConnectionReturnedAndNoTransaction) {
+// There is no handle to commit by: a transaction ends where its closure does, and another thread
+// does not even see it.
+TEST_F(Transaction, AnotherThreadNeitherSeesNorEndsIt) {
   session_.transaction([&] {
     session_.execute("work");
-    session_.after_commit([&] {
+    std::thread([&] {
       EXPECT_FALSE(session_.in_transaction());
-      EXPECT_EQ(consumer_pool_.stats().active, 0U);
-      session_.after_commit(logging("registered by a hook"));
-      session_.execute("alone");
+      EXPECT_EQ(code_of([&] { session_.execute("no scope"); }), "no_scope");
+      EXPECT_EQ(code_of([&] { session_.set_rollback_only(); }), "no_scope");
+      const Scope own({.name = "another"});
+      book_.set("consumer");
+      EXPECT_FALSE(session_.in_transaction());
+      EXPECT_EQ(code_of([&] { session_.set_rollback_only(); }), "no_transaction");
+      session_.transaction([&] { session_.execute("other work"); });
+    }).join();
+    session_.execute("more work");
+  });
+  EXPECT_EQ(sent(), (Diary{"1 begin", "1 work", "2 begin", "2 other work", "2 commit",
+                           "1 more work", "1 commit"}));
+}
+
+// A scope that can go from thread to thread, entered on a second one while the first is inside.
+TEST(TransactionDeathTest, AThreadThatFindsItsScopeEnteredByAnotherStopsBeforeItSendsAnything) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  StubDriver driver;
+  Pool pool({.name = "pool", .size_max = 2, .maintain_every = {}}, driver);
+  Session session({.routes = {{"all", &pool, {}}}});
+  const auto transact = [&] {
+    const auto scope = Scope::suspended({.name = "shared"});
+    const Scope::Entry entry(*scope);
+    session.transaction([&] {
+      session.execute("work");
+      std::thread([&] {
+        const Scope::Entry second(*scope);
+        static_cast<void>(session.in_transaction());
+      }).join();
+      session.execute("more work");
     });
-  });
-  EXPECT_EQ(log_, (Log{"registered by a hook"}));
-  EXPECT_EQ(sent(), (Diary{"1 begin", "1 work", "1 commit", "1 alone"}));
-}
-
-TEST_F(Transaction, AHookBeforeTheCommitMayPreventIt) {
-  EXPECT_EQ(code_of([&] {
-              session_.transaction([&] {
-                session_.after_rollback(logging("rolled back"));
-                session_.before_commit([] { throw Error("invalid", "sums differ"); });
-                session_.execute("work");
-              });
-            }),
-            "invalid");
-  EXPECT_EQ(sent().back(), "1 rollback");
-  EXPECT_EQ(log_, (Log{"rolled back"}));
-}
-
-TEST_F(Transaction, WhatAHookAfterTheEndThrowsChangesNothing) {
-  session_.transaction([&] {
-    session_.after_commit([] { throw std::runtime_error("mail server away"); });
-    session_.after_commit(logging("the next one"));
-    session_.execute("work");
-  });
-  EXPECT_EQ(hook_errors_, (Log{"mail server away"}));
-  EXPECT_EQ(log_, (Log{"the next one"}));
-}
-
-TEST_F(Transaction, HooksOfASavepointShareItsFate) {
-  session_.transaction([&] {
-    session_.execute("outer");
-    session_.after_commit(logging("outer committed"));
-    session_.transaction({.propagation = Propagation::nested}, [&] {
-      session_.execute("inner");
-      session_.after_commit(logging("never"));
-      session_.after_rollback(logging("inner rolled back"));
-      session_.set_rollback_only();
-    });
-    EXPECT_EQ(log_, Log());  // not before the connection is back
-  });
-  EXPECT_EQ(log_, (Log{"outer committed", "inner rolled back"}));
-}
-
-TEST_F(Transaction, HooksNeedATransaction) {
-  EXPECT_EQ(code_of([&] { session_.after_commit([] {}); }), "no_transaction");
-  EXPECT_EQ(code_of([&] { session_.set_rollback_only(); }), "no_transaction");
+  };
+  EXPECT_DEATH(transact(), "shared");
 }
 
 TEST_F(Transaction, NothingIsSentOnceTheDeadlineHasPassed) {
@@ -336,6 +324,7 @@ TEST_F(Transaction, ABatchOutsideATransactionIsOneOfItsOwn) {
       session_.batch(Batch().add("first", 1, std::string(temporary)).add("second", nullptr));
   EXPECT_EQ(results.size(), 2U);
   EXPECT_EQ(sent(), (Diary{"1 begin", "1 first", "1 second", "1 commit"}));
+  EXPECT_EQ(driver_.round_trips(), 1U);  // COMMIT does not go by itself
 }
 
 TEST_F(Transaction, ABatchInsideATransactionIsPartOfIt) {
