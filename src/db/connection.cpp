@@ -111,13 +111,17 @@ void Connection::begin(const BeginOptions& options) {
   do_begin(options);
 }
 
-// COMMIT is not sent once the deadline has passed: the transaction is rolled back for certain.
 void Connection::commit() {
+  const Busy busy(*this);
+  commit_in_time();
+}
+
+// COMMIT is not sent once the deadline has passed: the transaction is rolled back for certain.
+void Connection::commit_in_time() {
   if (deadline_ != kNoDeadline && Clock::Steady::clock::now() >= deadline_) {
-    rollback();
+    do_rollback();
     require_time("commit");
   }
-  const Busy busy(*this);
   do_commit();
 }
 
@@ -189,11 +193,28 @@ std::int64_t Connection::do_load(const BulkRows& rows) {
   }
   sql += ") values (" + places + ")";
   const std::size_t width = rows.columns.size();
-  for (std::size_t at = 0; at < rows.values.size(); at += width) {
-    require_time(sql);
-    do_execute(sql, rows.values.subspan(at, width));
+  const auto insert_all = [&] {
+    for (std::size_t at = 0; at < rows.values.size(); at += width) {
+      require_time(sql);
+      do_execute(sql, rows.values.subspan(at, width));
+    }
+    return static_cast<std::int64_t>(rows.values.size() / width);
+  };
+  return rows.values.size() > width ? all_or_none(insert_all) : insert_all();
+}
+
+std::int64_t Connection::all_or_none(const std::function<std::int64_t()>& load) {
+  if (in_transaction()) return load();
+  do_begin({});
+  std::int64_t loaded = 0;
+  try {
+    loaded = load();
+  } catch (const Error&) {
+    do_rollback();
+    throw;
   }
-  return static_cast<std::int64_t>(rows.values.size() / width);
+  commit_in_time();
+  return loaded;
 }
 
 void Connection::do_prepare(std::string_view) {

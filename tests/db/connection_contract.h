@@ -306,24 +306,6 @@ TEST_P(ConnectionContract, ABatchMayBringItsCommit) {
   EXPECT_EQ(things(), 2);
 }
 
-TEST_P(ConnectionContract, LoadsManyRows) {
-  constexpr int kRows = 1'000;
-  std::vector<std::string> names;
-  for (int i = 0; i < kRows; ++i) names.push_back("name, \"" + std::to_string(i) + "\"\t\\");
-  std::vector<Value> values;
-  for (int i = 0; i < kRows; ++i) {
-    values.emplace_back(i);
-    values.emplace_back(i % 10 == 0 ? Value() : Value(names[static_cast<std::size_t>(i)]));
-  }
-  const std::array<std::string_view, 2> columns{"id", "name"};
-  connection_->begin({});
-  EXPECT_EQ(connection_->load({.table = "thing", .columns = columns, .values = values}), kRows);
-  connection_->commit();
-  EXPECT_EQ(things(), kRows);
-  EXPECT_EQ(execute("select name from thing where id = 7").one().get<std::string>(0), names[7]);
-  EXPECT_TRUE(execute("select name from thing where id = 10").one().is_null(0));
-}
-
 TEST_P(ConnectionContract, EndsAStatementAtTheDeadline) {
   connection_->set_deadline(Clock::Steady::clock::now() + std::chrono::milliseconds(20));
   EXPECT_EQ(code_of([&] { execute(GetParam()->endless_query); }), "sql.deadline");

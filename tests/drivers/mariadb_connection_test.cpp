@@ -277,7 +277,7 @@ TEST_F(Mariadb, LoadsRowsAsArrays) {
               EXPECT_EQ(connection_->load({.table = "item", .columns = columns, .values = values}),
                         rows);
             }),
-            4U);
+            6U);  // BEGIN, preparing, three chunks, COMMIT
   EXPECT_EQ(count(), rows);
   const auto found = run("select name, amount from item where id in (4, 9) order by id");
   EXPECT_EQ(found[0].get<std::string>(0), "it's");

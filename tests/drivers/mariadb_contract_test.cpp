@@ -1,3 +1,4 @@
+#include "db/load_contract.h"
 #include "drivers/mariadb_backend.h"
 
 namespace carrel::test {

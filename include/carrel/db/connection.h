@@ -20,6 +20,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -109,7 +110,8 @@ class Connection {
   // The same, then commit(), all in one round trip where the database can. If it throws, see
   // commit(); an error of a statement leaves the transaction open.
   std::vector<Result> batch_and_commit(std::span<const BatchItem> items);
-  // Inserts many rows by the fastest means there is; returns how many.
+  // Inserts many rows by the fastest means there is, all of them or none; returns how many. Outside
+  // a transaction it commits by itself, and throws as commit().
   std::int64_t load(const BulkRows& rows);
 
   // BEGIN may be put off and sent along with the first statement, which then reports its errors.
@@ -184,6 +186,9 @@ class Connection {
   // "savepoint s1", "rollback to savepoint s1", "release savepoint s1"
   virtual void do_savepoint_command(std::string_view sql);
 
+  // Runs `load`, which sends several statements, so that all of them count or none: in the caller's
+  // transaction, or in one of its own.
+  std::int64_t all_or_none(const std::function<std::int64_t()>& load);
   // Throws "sql.deadline" when it has passed.
   void require_time(std::string_view statement) const;
   // Until when undoing and cleaning up may take: with a server, until the deadline, and a little
@@ -193,6 +198,7 @@ class Connection {
  private:
   class Busy;
 
+  void commit_in_time();
   // One thread writes, so that no locked instruction is needed; relaxed, since nothing hangs on it.
   void step() noexcept {
     steps_->store(steps_->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);

@@ -80,6 +80,7 @@ class MariadbConnection final : public Connection {
     std::size_t first;
     std::size_t count;
   };
+  [[nodiscard]] std::int64_t load_in_chunks(const BulkRows& rows, std::size_t most);
   [[nodiscard]] std::int64_t load_chunk(PreparedStatement& loading, const BulkRows& rows,
                                         RowRange range, Run& run);
 

@@ -133,6 +133,13 @@ bool takes_arrays(MYSQL* connection) noexcept {
 std::int64_t MariadbConnection::do_load(const BulkRows& rows) {
   if (rows.values.empty()) return 0;
   if (!takes_arrays(link_.get()) || !BulkColumn::same_type(rows)) return Connection::do_load(rows);
+  const auto most = std::max<std::size_t>(options_->load_rows, 1);
+  const bool in_one = rows_that_fit(rows, 0, most) * rows.columns.size() == rows.values.size();
+  const auto load = [&] { return load_in_chunks(rows, most); };
+  return in_one ? load() : all_or_none(load);
+}
+
+std::int64_t MariadbConnection::load_in_chunks(const BulkRows& rows, std::size_t most) {
   const auto sql = insert_text(rows);
   require_unspoiled(sql);
   const std::size_t total = rows.values.size() / rows.columns.size();
@@ -142,7 +149,7 @@ std::int64_t MariadbConnection::do_load(const BulkRows& rows) {
   send_begin();
   std::int64_t loaded = 0;
   for (std::size_t first = 0; first < total;) {
-    const auto count = rows_that_fit(rows, first, std::max<std::size_t>(options_->load_rows, 1));
+    const auto count = rows_that_fit(rows, first, most);
     loaded += load_chunk(loading, rows, {.first = first, .count = count}, run);
     first += count;
   }
