@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/in_time.h"
+#include "db/load_contract.h"
 #include "drivers/errors.h"
 #include "drivers/fault_gate.h"
 #include "drivers/mariadb_backend.h"
