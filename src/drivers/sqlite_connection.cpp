@@ -109,8 +109,8 @@ class SqliteConnection::Authority {
   [[nodiscard]] bool controls_transaction() const noexcept { return controls_transaction_; }
 
  private:
-  static int judge(void* self, int action, const char* first, const char* second, const char*,
-                   const char*) noexcept {
+  static int judge(void* self, int action, const char* first, const char* second,
+                   const char* schema, const char*) noexcept {
     auto& authority = *static_cast<Authority*>(self);
     switch (action) {
       case SQLITE_TRANSACTION:
@@ -127,6 +127,10 @@ class SqliteConnection::Authority {
       case SQLITE_CREATE_TEMP_TRIGGER:
       case SQLITE_CREATE_TEMP_VIEW:
         authority.dirties_ = true;
+        break;
+      case SQLITE_INSERT:
+        // "create table temp.mine" is not told as a temporary one, but as a row for that schema.
+        authority.dirties_ |= schema != nullptr && schema == std::string_view("temp");
         break;
       default:
         break;
@@ -163,6 +167,7 @@ SqliteConnection::SqliteConnection(const SqliteOptions& options, Access access, 
       cache_(options.statements_max),
       busy_max_(options.busy_max) {
   configure(options);
+  dirty_ = false;  // by the pragmas of our own
 }
 
 SqliteConnection::~SqliteConnection() {
@@ -215,6 +220,8 @@ SqliteStatement SqliteConnection::compile(std::string_view sql) {
   const int result = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()),
                                         SQLITE_PREPARE_PERSISTENT, &raw, &rest);
   compiled.handle.reset(raw);
+  // Most pragmas take effect here already, also where the statement is refused below.
+  dirty_ |= authority.dirties();
   if (result != SQLITE_OK) throw_error(result, sql);
   const std::string_view remainder(rest, static_cast<std::size_t>(sql.data() + sql.size() - rest));
   if (raw == nullptr || !db::shape_of(remainder, kSqliteDialect).empty()) {
