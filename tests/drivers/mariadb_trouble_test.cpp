@@ -199,44 +199,6 @@ TEST_F(MariadbTrouble, AConnectionKilledBeforeCommitIsInDoubt) {
   EXPECT_TRUE(connection_->broken());
 }
 
-struct Dirt {
-  std::string name;
-  std::string sql;
-  std::string trace;  // a query that gives a row as long as the dirt is there
-};
-
-void PrintTo(const Dirt& dirt, std::ostream* out) {
-  *out << dirt.name;
-}
-
-class MariadbDirt : public testing::TestWithParam<Dirt> {};
-
-TEST_P(MariadbDirt, IsGoneAfterReset) {
-  const auto connection = open_mariadb();
-  connection->execute("create table if not exists shadowed (id int)");
-  connection->execute(GetParam().sql);
-  ASSERT_FALSE(connection->execute(GetParam().trace).empty()) << "the dirt left no trace";
-  EXPECT_TRUE(connection->reset());
-  EXPECT_TRUE(connection->execute(GetParam().trace).empty());
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Kinds, MariadbDirt,
-    testing::Values(
-        Dirt{"Setting", "set session sort_buffer_size = 1048576",
-             "select 1 from dual where @@sort_buffer_size = 1048576"},
-        Dirt{"TimeZone", "set time_zone = '+08:00'",
-             "select 1 from dual where @@time_zone = '+08:00'"},
-        Dirt{"UserVariable", "set @leftover = 1", "select 1 from dual where @leftover is not null"},
-        Dirt{"UserVariableInAQuery", "select @leftover := 1",
-             "select 1 from dual where @leftover is not null"},
-        Dirt{"CurrentDatabase", "use carrel", "select 1 from dual where database() = 'carrel'"},
-        Dirt{"TemporaryTable", "create temporary table shadowed select 1 as id",
-             "select 1 from shadowed"},
-        Dirt{"NamedLock", "select get_lock(concat(database(), 'leftover'), 0)",
-             "select 1 from dual where is_used_lock(concat(database(), 'leftover')) is not null"}),
-    [](const auto& dirt) { return dirt.param.name; });
-
 TEST_F(MariadbTrouble, ResetOfACleanConnectionCostsNothing) {
   run("insert into item values (1)");
   run("select coalesce(max(id), 0), count(*) from item where id in (1, 2)");

@@ -21,6 +21,7 @@
 #include "carrel/db/pool.h"
 #include "drivers/errors.h"
 #include "drivers/fault_gate.h"
+#include "drivers/leftovers.h"
 #include "drivers/mariadb_server.h"
 #include "drivers/postgres_server.h"
 #include "drivers/servers.h"
@@ -332,6 +333,37 @@ INSTANTIATE_TEST_SUITE_P(
                .has_own_process = false,
                .beside_the_pool = 1}),  // for KILL
     [](const auto& server) { return server.param.key; });
+
+// Locks that stop every writer of the server, or of a table.
+TEST(MariadbOutage, LocksOnTheServerAreGoneBeforeTheNextBorrower) {
+  OneConnection pool(mariadb_driver(mariadb_options()));
+  const auto other = open_mariadb();
+  other->execute("create or replace table item (id int)");
+  other->execute("set session lock_wait_timeout = 0");
+  const auto writing = [&] {
+    return thrown_by([&] { other->execute("insert into item values (1)"); });
+  };
+  const std::vector<std::vector<const char*>> borrowers = {
+      {"flush tables with read lock"},
+      {"flush tables item with read lock"},
+      {"flush tables item for export"},
+      {"/*!flush tables with read lock*/"},
+      {"call freeze()"},
+      {"lock tables item read"},
+      {"backup stage start", "backup stage flush", "backup stage block_ddl",
+       "backup stage block_commit"},
+  };
+  other->execute("create or replace procedure freeze() flush tables with read lock");
+  for (const auto& statements : borrowers) {
+    auto lease = pool.borrow();
+    for (const auto* sql : statements) lease->execute(sql);
+    EXPECT_NE(writing(), "nothing") << statements.front();
+    lease.release();
+    lease = pool.borrow();
+    EXPECT_EQ(writing(), "nothing") << statements.front();
+  }
+  EXPECT_EQ(pool.opened(), 1U);
+}
 
 }  // namespace
 }  // namespace carrel::test

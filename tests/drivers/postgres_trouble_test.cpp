@@ -189,55 +189,6 @@ TEST_F(PostgresTrouble, ABackendKilledBeforeCommitIsInDoubt) {
   EXPECT_FALSE(connection_->in_transaction());
 }
 
-struct Dirt {
-  std::string name;
-  std::string sql;
-  std::string trace;  // a query that gives a row as long as the dirt is there
-};
-
-void PrintTo(const Dirt& dirt, std::ostream* out) {
-  *out << dirt.name;
-}
-
-class PostgresDirt : public testing::TestWithParam<Dirt> {};
-
-TEST_P(PostgresDirt, IsGoneAfterReset) {
-  const auto connection = open_postgres();
-  connection->execute(GetParam().sql);
-  ASSERT_FALSE(connection->execute(GetParam().trace).empty()) << "the dirt left no trace";
-  const auto trips = connection->round_trips();
-  EXPECT_TRUE(connection->reset());
-  EXPECT_EQ(connection->round_trips(), trips + 1);
-  EXPECT_TRUE(connection->execute(GetParam().trace).empty());
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Kinds, PostgresDirt,
-    testing::Values(
-        Dirt{"Setting", "set work_mem = '7MB'",
-             "select 1 where current_setting('work_mem') = '7MB'"},
-        Dirt{"SettingInAFunction", "select set_config('work_mem', '7MB', false)",
-             "select 1 where current_setting('work_mem') = '7MB'"},
-        Dirt{"SettingInABlock", "do $$ begin perform set_config('work_mem', '7MB', false); end $$",
-             "select 1 where current_setting('work_mem') = '7MB'"},
-        Dirt{"Role", "set role pg_monitor", "select 1 where current_user = 'pg_monitor'"},
-        Dirt{"SearchPath", "set search_path = pg_catalog",
-             "select 1 where current_setting('search_path') = 'pg_catalog'"},
-        Dirt{"TemporaryTable", "create temporary table leftover (id int)",
-             "select 1 from pg_class where relname = 'leftover'"},
-        Dirt{"TemporaryTableOfAQuery", "select 1 as id into temp leftover",
-             "select 1 from pg_class where relname = 'leftover'"},
-        Dirt{"AdvisoryLock", "select pg_advisory_lock(42)",
-             "select 1 from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"},
-        Dirt{"Listen", "listen news", "select 1 from pg_listening_channels()"},
-        Dirt{"SequenceValue",
-             "do $$ begin create sequence if not exists pg_temp.leftover; "
-             "perform nextval('pg_temp.leftover'); end $$",
-             "select 1 from pg_class where relname = 'leftover'"},
-        Dirt{"Cursor", "declare leftover cursor with hold for select 1",
-             "select 1 from pg_cursors where name = 'leftover'"}),
-    [](const auto& dirt) { return dirt.param.name; });
-
 TEST_F(PostgresTrouble, ResetOfACleanConnectionCostsNothing) {
   run("insert into item values (1)");
   run("select coalesce(max(id), 0), count(*) from item where id in (1, 2)");
@@ -277,12 +228,6 @@ TEST_F(PostgresTrouble, APreparedStatementThatVanishedIsMadeAnew) {
   run("select 1");
   run("do $$ begin execute 'deallocate all'; end $$");
   EXPECT_EQ(run("select 1").one().get<int>(0), 1);
-}
-
-TEST_F(PostgresTrouble, AStatementPreparedByHandIsGoneAfterReset) {
-  run("prepare leftover as select 1");
-  if (!connection_->reset()) connection_ = open_postgres();  // as a pool does
-  EXPECT_TRUE(run("select 1 from pg_prepared_statements where name = 'leftover'").empty());
 }
 
 // Nothing of the contract leaves a COPY or a pipeline behind. What comes close: a COPY as a

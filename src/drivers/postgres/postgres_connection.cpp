@@ -12,12 +12,17 @@
 namespace carrel::postgres {
 namespace {
 
-// What DISCARD ALL does, but for the prepared statements, which are ours.
+// What DISCARD ALL does, but for the prepared statements, most of which are ours.
 // https://www.postgresql.org/docs/15/sql-discard.html
 constexpr std::array<const char*, 7> kCleaning = {
     "close all",        "set session authorization default", "reset all",
     "unlisten *",       "select pg_advisory_unlock_all()",   "discard temp",
     "discard sequences"};
+
+// By PREPARE, also by one that a function hides. To drop such a statement takes another round trip:
+// rare enough for a new connection.
+constexpr const char* kPreparedByHand =
+    "select 1 from pg_catalog.pg_prepared_statements where from_sql limit 1";
 
 // Sends a cancel request and returns once the server has passed it on. There is but one kind: the
 // statement of a connection that was given up is asked for once more.
@@ -98,7 +103,7 @@ Variant* PostgresConnection::ready_alone(const BatchItem& item) {
   if (begin_ != nullptr || !discarded_.empty() || options_->statements_max == 0) return nullptr;
   if (resolves() && writes_ && number_.empty() && in_transaction()) return nullptr;
   auto* known = known_.find(item.statement);
-  if (known == nullptr || known->text.drops_prepared || known->text.prepares) return nullptr;
+  if (known == nullptr || known->text.drops_prepared) return nullptr;
   auto* variant = known->on_server_for(item.parameters);
   if (variant == nullptr) return nullptr;
   // All else was found to be allowed when it was prepared, for as many parameters; encode() asks
@@ -209,17 +214,18 @@ void PostgresConnection::do_savepoint_command(std::string_view sql) {
 
 bool PostgresConnection::reset() noexcept {
   begin_ = nullptr;
-  // To deallocate what was prepared by hand is to find it first: rare enough for a new connection.
-  broken_ |= prepared_by_hand_;
   if (broken()) return false;
   const bool open = in_transaction();
   if (!open && !dirty_) return true;
   if (open) pipeline_.add_command("rollback");
+  auto by_hand = Outcome::kNone;
   if (dirty_) {
     for (const char* sql : kCleaning) pipeline_.add_command(sql);
+    by_hand = pipeline_.add_command(kPreparedByHand);
   }
   const auto outcome = pipeline_.run(for_upkeep());
-  const bool clean = outcome.usable && outcome.failed == Outcome::kNone;
+  const bool clean = outcome.usable && outcome.failed == Outcome::kNone &&
+                     (by_hand == Outcome::kNone || PQntuples(outcome.answers[by_hand].get()) == 0);
   broken_ |= !clean;
   dirty_ = false;
   return clean;

@@ -132,7 +132,6 @@ class PostgresConnection final : public Connection {
   std::string number_;   // of the transaction, once known
   std::uint64_t statements_made_ = 0;
   bool dirty_ = false;
-  bool prepared_by_hand_ = false;
   bool broken_ = false;
 };
 

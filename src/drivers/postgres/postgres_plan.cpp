@@ -67,7 +67,6 @@ void PostgresConnection::note(Plan& plan, const BatchItem& item,
   plan.only_queries &= text.is_query;
   plan.drops_prepared |= text.drops_prepared;
   dirty_ |= !text.leaves_session_as_is;
-  prepared_by_hand_ |= text.prepares;
 }
 
 std::shared_ptr<Variant> PostgresConnection::variant_for(KnownStatement& known,

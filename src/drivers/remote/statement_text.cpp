@@ -5,251 +5,12 @@
 #include <iterator>
 
 #include "db/sql_scanner.h"
+#include "drivers/remote/harmless_calls.h"
 
 namespace carrel::remote {
 namespace {
 
 using std::string_view;
-
-// Words that may stand right before a parenthesis without leaving anything in the session: syntax,
-// types and functions of both servers. Sorted, for binary search.
-constexpr auto kHarmless = std::to_array<string_view>({
-    "abs",
-    "age",
-    "all",
-    "analyze",
-    "and",
-    "any",
-    "array",
-    "array_agg",
-    "array_length",
-    "array_position",
-    "array_to_string",
-    "as",
-    "avg",
-    "between",
-    "bigint",
-    "bit",
-    "bit_length",
-    "bool_and",
-    "bool_or",
-    "btrim",
-    "by",
-    "cardinality",
-    "case",
-    "cast",
-    "ceil",
-    "ceiling",
-    "char",
-    "char_length",
-    "character",
-    "chr",
-    "clock_timestamp",
-    "coalesce",
-    "concat",
-    "concat_ws",
-    "conflict",
-    "connection_id",
-    "convert",
-    "count",
-    "cube",
-    "cume_dist",
-    "current_date",
-    "current_setting",
-    "current_time",
-    "current_timestamp",
-    "date",
-    "date_add",
-    "date_format",
-    "date_part",
-    "date_sub",
-    "date_trunc",
-    "datediff",
-    "datetime",
-    "decimal",
-    "decode",
-    "dense_rank",
-    "distinct",
-    "div",
-    "else",
-    "encode",
-    "every",
-    "except",
-    "exists",
-    "exp",
-    "extract",
-    "filter",
-    "first_value",
-    "float",
-    "floor",
-    "format",
-    "from",
-    "from_unixtime",
-    "gen_random_uuid",
-    "generate_series",
-    "greatest",
-    "group",
-    "group_concat",
-    "hex",
-    "if",
-    "ifnull",
-    "in",
-    "index",
-    "initcap",
-    "int",
-    "integer",
-    "intersect",
-    "interval",
-    "is",
-    "isnull",
-    "json_agg",
-    "json_array",
-    "json_build_array",
-    "json_build_object",
-    "json_extract",
-    "json_object",
-    "json_object_agg",
-    "json_unquote",
-    "json_value",
-    "jsonb_agg",
-    "jsonb_array_elements",
-    "jsonb_build_array",
-    "jsonb_build_object",
-    "jsonb_extract_path_text",
-    "jsonb_object_agg",
-    "jsonb_set",
-    "key",
-    "lag",
-    "last_insert_id",
-    "last_value",
-    "lateral",
-    "lead",
-    "least",
-    "left",
-    "length",
-    "like",
-    "limit",
-    "ln",
-    "localtime",
-    "localtimestamp",
-    "locate",
-    "log",
-    "lower",
-    "lpad",
-    "ltrim",
-    "make_date",
-    "make_interval",
-    "make_timestamptz",
-    "materialized",
-    "max",
-    "md5",
-    "mid",
-    "min",
-    "mod",
-    "nextval",
-    "not",
-    "now",
-    "nth_value",
-    "ntile",
-    "nullif",
-    "numeric",
-    "octet_length",
-    "offset",
-    "on",
-    "only",
-    "or",
-    "over",
-    "overlay",
-    "partition",
-    "percent_rank",
-    "percentile_cont",
-    "percentile_disc",
-    "pg_advisory_xact_lock",
-    "pg_advisory_xact_lock_shared",
-    "pg_backend_pid",
-    "pg_current_xact_id",
-    "pg_sleep",
-    "pg_try_advisory_xact_lock",
-    "pg_typeof",
-    "pi",
-    "position",
-    "pow",
-    "power",
-    "random",
-    "rank",
-    "regexp_replace",
-    "repeat",
-    "replace",
-    "returning",
-    "reverse",
-    "right",
-    "rollup",
-    "round",
-    "row",
-    "row_count",
-    "row_number",
-    "row_to_json",
-    "rpad",
-    "rtrim",
-    "select",
-    "set",
-    "sets",
-    "sha2",
-    "sha256",
-    "sign",
-    "sleep",
-    "some",
-    "split_part",
-    "sqrt",
-    "starts_with",
-    "statement_timestamp",
-    "stddev",
-    "string_agg",
-    "strpos",
-    "substr",
-    "substring",
-    "sum",
-    "sysdate",
-    "then",
-    "time",
-    "timestamp",
-    "timestampdiff",
-    "timestamptz",
-    "timezone",
-    "to_char",
-    "to_date",
-    "to_hex",
-    "to_json",
-    "to_jsonb",
-    "to_number",
-    "to_timestamp",
-    "transaction_timestamp",
-    "trim",
-    "trunc",
-    "truncate",
-    "txid_current",
-    "unhex",
-    "union",
-    "unique",
-    "unix_timestamp",
-    "unnest",
-    "upper",
-    "using",
-    "utc_timestamp",
-    "uuid",
-    "values",
-    "varbinary",
-    "varchar",
-    "variance",
-    "version",
-    "when",
-    "where",
-    "width_bucket",
-    "window",
-    "with",
-    "within",
-});
-static_assert(std::ranges::is_sorted(kHarmless));
 
 constexpr auto kQueries = std::to_array<string_view>(
     {"delete", "insert", "merge", "replace", "select", "table", "update", "values", "with"});
@@ -282,6 +43,11 @@ std::string lower(string_view word) {
   return made;
 }
 
+// MariaDB runs what stands in it.
+bool is_executed(string_view comment, const SqlDialect& dialect) noexcept {
+  return dialect.hash_comments && (comment.starts_with("/*!") || comment.starts_with("/*M!"));
+}
+
 // Follows the words of one statement.
 class Reader {
  public:
@@ -294,6 +60,7 @@ class Reader {
         break;
       case db::TokenKind::quoted_name:
       case db::TokenKind::slot:
+        if (token.text.find("pg_temp") != string_view::npos) temporary_ = true;
         last_ = expects_table_ ? Last::table : Last::name;
         expects_table_ = false;
         break;
@@ -303,6 +70,12 @@ class Reader {
       case db::TokenKind::parameter:
         text_.parameters = std::max(text_.parameters, db::parameter_number(token.text));
         last_ = Last::other;
+        break;
+      case db::TokenKind::comment:
+        // Whatever it says, it is not looked into.
+        if (is_executed(token.text, dialect_)) unknown_call_ = true;
+        break;
+      case db::TokenKind::space:
         break;
       default:
         last_ = Last::other;
@@ -316,10 +89,9 @@ class Reader {
     text_.controls_transaction = among(kControl, first) ||
                                  (first == "prepare" && second_word_ == "transaction") ||
                                  (first == "set" && second_word_ == "autocommit");
-    const bool calls = unknown_call_ && (query || selects_);
     const bool locks_session = first == "lock" && dialect_.hash_comments;
-    text_.leaves_session_as_is = (query || schema || first.empty()) && !calls && !temporary_ &&
-                                 variables_ == 0 && !locks_session;
+    text_.leaves_session_as_is = (query || schema || first.empty()) && !unknown_call_ &&
+                                 !temporary_ && variables_ == 0 && !locks_session;
     text_.is_query = among(kQueries, first);
     text_.only_reads = !unknown_call_ && !writes_ &&
                        (first == "select" || first == "with" || first == "values" ||
@@ -327,19 +99,17 @@ class Reader {
     text_.commits_implicitly =
         among(kCommitting, first) && !(temporary_ && (first == "create" || first == "drop"));
     text_.drops_prepared = first == "deallocate" || first == "discard";
-    text_.prepares = first == "prepare";
     return std::move(text_);
   }
 
  private:
-  enum class Last { other, harmless, name, table, at };
+  enum class Last { other, harmless, name, table, at, dot };
 
   void take_word(const std::string& word) {
     if (words_ == 0) text_.first_word = word;
     if (words_ == 1) second_word_ = word;
     ++words_;
-    if (word == "temp" || word == "temporary" || word == "pg_temp") temporary_ = true;
-    if (word == "select") selects_ = true;
+    if (word == "temp" || word == "temporary" || word.starts_with("pg_temp")) temporary_ = true;
     if (word == "insert" || word == "update" || word == "delete" || word == "merge" ||
         word == "into")
       writes_ = true;
@@ -347,7 +117,8 @@ class Reader {
     if (expects_table_ && last_ != Last::table) {
       last_ = Last::table;
     } else {
-      last_ = among(kHarmless, word) ? Last::harmless : Last::name;
+      // "app.log(...)" is nobody's log() but the application's.
+      last_ = is_harmless_call(word) && last_ != Last::dot ? Last::harmless : Last::name;
     }
     expects_table_ = word == "into" || word == "table" || word == "references" ||
                      word == "exists" || word == "recursive" || (word == "with" && words_ == 1);
@@ -363,7 +134,7 @@ class Reader {
       variables_ += last_ == Last::at ? -1 : 1;
       last_ = Last::at;
     } else {
-      last_ = Last::other;
+      last_ = symbol == '.' ? Last::dot : Last::other;
     }
   }
 
@@ -375,7 +146,6 @@ class Reader {
   Last last_ = Last::other;
   bool expects_table_ = false;
   bool temporary_ = false;
-  bool selects_ = false;
   bool writes_ = false;
   bool unknown_call_ = false;
 };
@@ -385,10 +155,7 @@ class Reader {
 StatementText read_statement(string_view sql, const SqlDialect& dialect) {
   Reader reader(dialect);
   db::SqlScanner scanner(sql, dialect);
-  while (const auto token = scanner.next()) {
-    if (token->kind == db::TokenKind::space || token->kind == db::TokenKind::comment) continue;
-    reader.take(*token);
-  }
+  while (const auto token = scanner.next()) reader.take(*token);
   return std::move(reader).finish();
 }
 

@@ -21,7 +21,6 @@ struct StatementText {
   bool controls_transaction = false;
   bool commits_implicitly = false;  // MariaDB: DDL and its like end the transaction
   bool drops_prepared = false;      // PostgreSQL: DEALLOCATE, DISCARD
-  bool prepares = false;            // PREPARE: a statement that no driver knows of
 };
 
 [[nodiscard]] StatementText read_statement(std::string_view sql, const SqlDialect& dialect);
