@@ -2,12 +2,19 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "base/code_of.h"
 #include "db/stub_driver.h"
 
 namespace carrel::session {
 namespace {
+
+using namespace std::string_literals;
 
 class RouterTest : public testing::Test {
  protected:
@@ -45,6 +52,30 @@ TEST_F(RouterTest, ResolvesBeyondItsCacheWithoutKeeping) {
     for (int i = 0; i < 20; ++i) {
       const auto n = std::to_string(i);
       EXPECT_EQ(router_.resolve("select " + n + " from {t}")->sql, "select " + n + " from a_t");
+    }
+  }
+}
+
+// By comparing names up to eight of them, and by a hash table beyond.
+TEST_F(RouterTest, FindsEachOfFewAndOfManyRoutesByItsNameAndNoOther) {
+  for (const int count : {2, 8, 9, 300}) {
+    SCOPED_TRACE(count);
+    std::vector<Route> many;
+    for (int i = 0; i < count; ++i) {
+      const auto name = "tenant " + std::to_string(i);
+      many.push_back({name, &pool_, {{"t", "t_" + std::to_string(i)}}});
+    }
+    std::string mark;
+    const Router router(
+        std::move(many), [&mark] { return std::optional<std::string_view>(mark); }, 4'096);
+    for (int i = 0; i < count; ++i) {
+      mark = "tenant " + std::to_string(i);
+      EXPECT_EQ(router.destination().route.name, mark);
+      EXPECT_EQ(router.resolve("delete from {t}")->sql, "delete from t_" + std::to_string(i));
+    }
+    for (const auto& unknown : {"tenant " + std::to_string(count), "tenant 0 "s, "tenant"s, ""s}) {
+      mark = unknown;
+      EXPECT_EQ(code_of([&] { static_cast<void>(router.destination()); }), "unknown_route");
     }
   }
 }
