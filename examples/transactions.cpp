@@ -1,16 +1,20 @@
 // Transactions without passing a connection: docs/guides/transactions.md.
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <stdexcept>
 #include <string>
 
+#include "carrel/base/clock.h"
 #include "carrel/db/pool.h"
 #include "carrel/drivers/sqlite.h"
 #include "carrel/scope/scope.h"
 #include "carrel/session/session.h"
 
 namespace {
+
+using namespace std::chrono_literals;
 
 struct Outcome {
   bool accepted;
@@ -82,7 +86,8 @@ void run(const std::filesystem::path& folder) {
   carrel::Pool pool({.name = "shop"}, *driver);
   carrel::Session session(
       {.routes = {{"shop", &pool, {{"journal", "shop_journal"}, {"day", "shop_day"}}}}});
-  const carrel::Scope request({.name = "the day's end"});
+  const carrel::Clock& clock = carrel::SystemClock::get();
+  const carrel::Scope request({.name = "the day's end", .deadline = clock.steady_now() + 1min});
   session.execute("create table {journal} (what text)");
   session.execute("create table {day} (closed integer not null)");
   session.execute("insert into {day} values (0)");
