@@ -49,10 +49,12 @@ Variable::Initialising::~Initialising() {
 
 void BindGuard::bind_slowly() {
   ValueMap& values = Access::values(*scope_);
-  displaced_ = values.find(key_);
-  if (displaced_ != nullptr) {
-    bound_->bind_depth = displaced_->bind_depth + 1;
-    values.displace(displaced_, bound_);
+  Cell* const displaced = values.find(key_);
+  if (displaced != nullptr || Access::is_carried(*scope_))
+    rest_.emplace(Rest{.displaced = displaced, .root = Access::root(*scope_)});
+  if (displaced != nullptr) {
+    bound_->bind_depth = displaced->bind_depth + 1;
+    values.displace(displaced, bound_);
     return;
   }
   bound_->bind_depth = 1;
@@ -65,23 +67,24 @@ void BindGuard::bind_slowly() {
 }
 
 void BindGuard::unbind_slowly() noexcept {
+  Cell* const displaced = rest_ ? rest_->displaced : nullptr;
   if (here.scope != scope_) {
     // Frames of coroutines are destroyed anywhere: their scope is then not current, and may even be
     // in use. A guard of a plain scope has no such excuse.
-    CARREL_ASSERT(root_ != nullptr, "a bind guard of request-local '" +
-                                        std::string(variable_->name()) +
-                                        "' ended on another thread or outside its scope");
+    CARREL_ASSERT(rest_ && rest_->root != nullptr,
+                  "a bind guard of request-local '" + std::string(variable_->name()) +
+                      "' ended on another thread or outside its scope");
     return;
   }
   Access::check_thread(*scope_);
   ValueMap& values = Access::values(*scope_);
   Cell* const present = values.find(key_);
-  const std::uint32_t depth = displaced_ == nullptr ? 1 : displaced_->bind_depth + 1;
+  const std::uint32_t depth = displaced == nullptr ? 1 : displaced->bind_depth + 1;
   CARREL_ASSERT(present == nullptr || present->bind_depth <= depth,
                 "bind guards of request-local '" + std::string(variable_->name()) +
                     "' ended in another order than last made, first ended");
-  if (displaced_ != nullptr) {
-    values.restore(displaced_);
+  if (displaced != nullptr) {
+    values.restore(displaced);
   } else if (present != nullptr) {
     values.remove(present);
   }

@@ -73,7 +73,8 @@ class TimeStampCounter {
  private:
   static constexpr double kMeasureAgain = 10e6;  // ns: beside that, measuring costs nothing
 
-  double measure() noexcept {
+  [[gnu::noinline]] [[gnu::cold]] double
+  measure() noexcept {  // cold: else every task saves registers
     const double rate = plausible_rate(origin_, read_both(), first_rate_);
     nanoseconds_.store(rate, std::memory_order_relaxed);
     return rate;

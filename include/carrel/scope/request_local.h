@@ -32,6 +32,7 @@
 #include <concepts>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -105,32 +106,54 @@ class [[nodiscard]] Variable::Initialising {
 // The type-free part of a bind guard.
 class BindGuard {
  public:
-  BindGuard(Scope& scope, Cell* bound, const Variable& variable)
-      : scope_(&scope), bound_(bound), variable_(&variable) {
-    if (Access::is_carried(scope)) [[unlikely]]
-      root_ = Access::root(scope);
-    if (!Access::values(scope).insert_quickly(bound)) [[unlikely]]
-      bind_slowly();
-  }
   BindGuard(const BindGuard&) = delete;
   BindGuard& operator=(const BindGuard&) = delete;
-  ~BindGuard() {
-    // The usual case: this thread's own scope, with nothing before the bound value or in its place.
-    if (displaced_ != nullptr || here.scope != scope_ || Access::is_carried(*scope_) ||
-        !Access::values(*scope_).remove_quickly(key_, bound_)) [[unlikely]]
-      unbind_slowly();
-  }
 
- private:
-  void bind_slowly();
+ protected:
+  BindGuard(Scope& scope, Cell* bound, const Variable& variable)
+      : scope_(&scope), bound_(bound), key_(bound->key), variable_(&variable) {
+    if (Access::is_carried(scope) || !Access::values(scope).insert_quickly(bound)) [[unlikely]]
+      bind_slowly();
+  }
+  ~BindGuard() = default;
+
+  // The usual case: this thread's own scope, with nothing before the bound value or in its place.
+  // Takes that out of the map; false where something stands in the way.
+  [[nodiscard]] bool take_out_quickly() noexcept {
+    return !rest_ && here.scope == scope_ && Access::values(*scope_).take_out_quickly(key_, bound_);
+  }
   void unbind_slowly() noexcept;
 
   Scope* scope_;
   Cell* bound_;  // perhaps gone by the end: only compared
-  std::uint64_t key_ = bound_->key;
-  Cell* displaced_ = nullptr;  // what was there before
+
+ private:
+  // What most guards do not need.
+  struct Rest {
+    Cell* displaced = nullptr;    // what was there before
+    std::shared_ptr<Scope> root;  // of a scope that coroutines carry: alive as long as the guard
+  };
+  void bind_slowly();
+
+  std::uint64_t key_;
   const Variable* variable_;
-  std::shared_ptr<Scope> root_;  // of a scope that coroutines carry: alive as long as the guard
+  std::optional<Rest> rest_;
+};
+
+// Knows the value's type, and so at compile time what destroying it takes.
+template <class ValueCell>
+class [[nodiscard]] Bind : BindGuard {
+ public:
+  Bind(Scope& scope, Cell* bound, const Variable& variable) : BindGuard(scope, bound, variable) {}
+  Bind(const Bind&) = delete;
+  Bind& operator=(const Bind&) = delete;
+  ~Bind() {
+    if (take_out_quickly()) [[likely]] {
+      ValueCell::destroy_taken_out(*bound_, Access::values(*scope_).arena());
+    } else {
+      unbind_slowly();
+    }
+  }
 };
 
 // The type-free part of a checked reference.
@@ -190,7 +213,7 @@ class RequestLocal : private scope::Variable {
   using Reference = typename Cell::Reference;
   using Pointer = std::remove_reference_t<Reference>*;
   // Restores the variable when it goes: to the outer value, or to no value.
-  using Bind = scope::BindGuard;
+  using Bind = scope::Bind<Cell>;
 
   explicit RequestLocal(std::string_view name) : Variable(std::string(name)) {}
   explicit RequestLocal(RequestLocalOptions<T> options)

@@ -63,6 +63,12 @@ struct ValueCell {
     }
   }
 
+  // Of a cell that is in no map any more.
+  static void destroy_taken_out(Cell& cell, Arena& arena) noexcept {
+    if constexpr (!std::is_trivially_destructible_v<Stored>) destroy(cell);
+    arena.release(&cell, sizeof(Full), alignof(Full));
+  }
+
  private:
   template <class Make>
   static Cell* make_full(Arena& arena, std::uint64_t key, Make& make_stored) {

@@ -192,14 +192,14 @@ class ValueMap {
     link(cell);
     return true;
   }
-  [[nodiscard]] bool remove_quickly(std::uint64_t key, Cell* cell) noexcept {
+  // The cell is then the caller's to destroy.
+  [[nodiscard]] bool take_out_quickly(std::uint64_t key, const Cell* cell) noexcept {
     if (newest_ != cell || Homes::at(homes_.keys, key) != key ||
         Homes::at(homes_.cells, key) != cell) [[unlikely]]
       return false;
     Homes::at(homes_.keys, key) = 0;
     newest_ = cell->older;
     (newest_ == nullptr ? oldest_ : newest_->newer) = nullptr;
-    destroy(cell);
     return true;
   }
   // Destroys a cell that could not be inserted.
@@ -266,10 +266,11 @@ class ValueMap {
   // Frees the place that was kept for a displaced cell of the key.
   void keep_no_longer(std::uint64_t key) noexcept;
   void link(Cell* cell) noexcept {
-    cell->older = newest_;
+    Cell* const newest = newest_;
+    cell->older = newest;
     cell->newer = nullptr;
     cell->round = round_;
-    (newest_ == nullptr ? oldest_ : newest_->newer) = cell;
+    (newest == nullptr ? oldest_ : newest->newer) = cell;
     newest_ = cell;
   }
   void unlink(Cell* cell) noexcept {
