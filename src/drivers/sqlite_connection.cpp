@@ -302,7 +302,7 @@ Result SqliteConnection::fetch(const SqliteStatement& statement, std::string_vie
 
 Result SqliteConnection::do_execute(const Statement& statement, std::span<const Value> parameters) {
   auto& compiled = prepared(statement);
-  dirty_ |= compiled.dirties;
+  dirty_ |= compiled.dirties || statement.leaves == Leaves::anything;
   const Run run(*this, compiled);
   bind(compiled, parameters, statement.text);
   return fetch(compiled, statement.text);

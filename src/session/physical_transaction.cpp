@@ -116,9 +116,10 @@ auto PhysicalTransaction::committing(F&& send) {
   }
 }
 
-Result PhysicalTransaction::execute(const Resolved& statement, std::span<const Value> parameters) {
+Result PhysicalTransaction::execute(const Resolved& statement, Leaves leaves,
+                                    std::span<const Value> parameters) {
   return guarded(statement.destination, statement.sql, [&](Connection& connection) {
-    return connection.execute(statement.statement(), parameters);
+    return connection.execute(statement.statement(leaves), parameters);
   });
 }
 

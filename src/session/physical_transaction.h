@@ -30,7 +30,7 @@ class PhysicalTransaction {
   // throws "shard_key_changed".
   void keep_to(std::uint64_t key);
 
-  Result execute(const Resolved& statement, std::span<const Value> parameters);
+  Result execute(const Resolved& statement, Leaves leaves, std::span<const Value> parameters);
   std::vector<Result> batch(const Destination& to, std::span<const BatchItem> items);
   // Commits along with the batch; commit() then has nothing left to do.
   std::vector<Result> batch_and_commit(const Destination& to, std::span<const BatchItem> items);

@@ -26,7 +26,12 @@ struct Destination {
 struct Resolved {
   Resolved(std::string_view text_with_slots, const Destination& to, std::string plain_sql);
 
-  [[nodiscard]] Statement statement() const noexcept { return {sql, key}; }
+  // To be sent, along with what this call of it said.
+  [[nodiscard]] Statement statement(Leaves leaves) const noexcept {
+    Statement made(sql, key);
+    made.leaves = leaves;
+    return made;
+  }
 
   const std::string text;  // with slots
   const Destination& destination;

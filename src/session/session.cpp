@@ -7,8 +7,11 @@
 
 namespace carrel {
 
-Batch& Batch::add_values(std::string_view sql, std::span<const Value> parameters) {
-  entries_.push_back({std::string(sql), values_.size(), parameters.size()});
+Batch& Batch::add_values(const Statement& sql, std::span<const Value> parameters) {
+  entries_.push_back({.sql = std::string(sql.text),
+                      .leaves = sql.leaves,
+                      .first = values_.size(),
+                      .count = parameters.size()});
   for (const auto& value : parameters) {
     if (value.kind() == ValueKind::text) {
       values_.emplace_back(std::string_view(texts_.emplace_back(value.text())));
@@ -41,7 +44,7 @@ Recovery Session::recover(std::chrono::milliseconds wait_max) {
   return core_->recover(wait_max);
 }
 
-Result Session::execute_values(std::string_view sql, std::span<const Value> parameters) {
+Result Session::execute_values(const Statement& sql, std::span<const Value> parameters) {
   return core_->execute(sql, parameters);
 }
 

@@ -297,20 +297,20 @@ session::Hooks& Session::Core::hooks_to_complete() {
   return require_transaction().hooks();
 }
 
-Result Session::Core::execute(std::string_view sql, std::span<const Value> parameters) {
+Result Session::Core::execute(const Statement& sql, std::span<const Value> parameters) {
   const auto& bound = bound_.get();
-  const auto statement = router_.resolve(sql);
+  const auto statement = router_.resolve(sql.text);
   require_reading(bound, *statement);
   if (bound.current != nullptr) {
     bound.current->keep_to(router_.key());
-    return bound.current->execute(*statement, parameters);
+    return bound.current->execute(*statement, sql.leaves, parameters);
   }
-  return execute_alone(bound, *statement, parameters);
+  return execute_alone(bound, *statement, sql.leaves, parameters);
 }
 
 // Outside a transaction: a connection for just this statement.
 Result Session::Core::execute_alone(const Bound& bound, const session::Resolved& statement,
-                                    std::span<const Value> parameters) {
+                                    Leaves leaves, std::span<const Value> parameters) {
   const auto deadline = deadline_of(bound, {});
   const auto run = [&](Access access) {
     auto lease = statement.destination.route.pool->borrow(
@@ -318,7 +318,7 @@ Result Session::Core::execute_alone(const Bound& bound, const session::Resolved&
     lease->set_deadline(deadline);
     session::require_not_stopped(bound.stop, statement.sql);
     const session::StatementStop stop(bound.stop, *lease);
-    return lease->execute(statement.statement(), parameters);
+    return lease->execute(statement.statement(leaves), parameters);
   };
   const auto access = statement.access.load(std::memory_order_relaxed);
   if (access == Access::read_write) return run(access);
@@ -339,7 +339,8 @@ std::vector<Result> Session::Core::batch(std::span<const Batch::Entry> entries,
   std::vector<BatchItem> items;
   for (const auto& entry : entries) {
     resolved.push_back(router_.resolve(entry.sql));
-    items.push_back({resolved.back()->statement(), values.subspan(entry.first, entry.count)});
+    items.push_back({.statement = resolved.back()->statement(entry.leaves),
+                     .parameters = values.subspan(entry.first, entry.count)});
   }
   const auto& to = resolved.front()->destination;
   auto& bound = bound_.get();

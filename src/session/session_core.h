@@ -27,7 +27,7 @@ class Session::Core {
   explicit Core(SessionOptions options);
 
   void run(const TransactionOptions& options, Body body, void* closure);
-  Result execute(std::string_view sql, std::span<const Value> parameters);
+  Result execute(const Statement& sql, std::span<const Value> parameters);
   Together together(const TransactionOptions& options,
                     std::span<const std::function<void()>> branches);
   Recovery recover(std::chrono::milliseconds wait_max);
@@ -65,7 +65,7 @@ class Session::Core {
                   Body body, void* closure);
   void conclude(PhysicalTransaction& transaction, Verdict verdict);
   void complete(Bound& bound, PhysicalTransaction& transaction);
-  Result execute_alone(const Bound& bound, const session::Resolved& statement,
+  Result execute_alone(const Bound& bound, const session::Resolved& statement, Leaves leaves,
                        std::span<const Value> parameters);
   // Of a transaction that a call begins: read-only too where a call around is.
   [[nodiscard]] static BeginOptions begin_options(const Bound& bound,

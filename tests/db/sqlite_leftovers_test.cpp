@@ -134,6 +134,15 @@ TEST_F(SqliteReturn, RollsBackWhatIsOpenBeforeTheNextBorrower) {
   EXPECT_EQ(pool_.opened(), 1U);
 }
 
+TEST_F(SqliteReturn, BelievesWhoeverSaysThatMoreIsLeftAndNobodyWhoSaysLess) {
+  pool_.borrow()->execute({"delete from kept", Leaves::nothing});
+  EXPECT_EQ(pool_.opened(), 1U);
+  pool_.borrow()->execute({"delete from kept", Leaves::anything});
+  pool_.borrow()->execute({"create temp table leftover (id integer)", Leaves::nothing});
+  EXPECT_TRUE(pool_.borrow()->execute(kTemporary).empty());
+  EXPECT_EQ(pool_.opened(), 3U);
+}
+
 // VACUUM is refused while any statement of its connection is under way.
 TEST_F(SqliteReturn, LeavesNoStatementOpen) {
   auto lease = pool_.borrow();

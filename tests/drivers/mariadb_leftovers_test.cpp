@@ -88,7 +88,9 @@ TEST_P(MariadbLeftovers, AreNotFoundByTheNextBorrower) {
   lease.release();
   lease = pool.borrow();
   EXPECT_EQ(pool.opened(), 1U);
-  EXPECT_EQ(lease->round_trips(), trips + 2);
+  // A lock that the text names is all that there is to give back.
+  const bool hidden = way_ != Way::itself && way_ != Way::transaction;
+  EXPECT_EQ(lease->round_trips(), trips + (leftover_.name == "NamedLock" && !hidden ? 1 : 2));
   EXPECT_FALSE(is_there(*lease));
 }
 

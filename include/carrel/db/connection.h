@@ -60,16 +60,33 @@ struct ConnectOptions {
   Clock::Steady deadline = kNoDeadline;
 };
 
+// What a statement leaves in its session once it, and its transaction, have ended, for reset() to
+// clean up: the greater, the more. Said by a caller who knows what the functions do that it calls:
+//
+//   session.execute({"select post_voucher($1)", Leaves::nothing}, id);
+//
+// It speaks for functions and procedures alone. What the text itself shows (SET, a temporary table)
+// counts all the same, and so does what the driver notices later; a promise that is broken in
+// another way is not found out, and the next borrower finds what was left.
+enum class Leaves : std::uint8_t {
+  unsaid,   // judged by the text: a call of a function that the driver does not know is `anything`
+  nothing,  // settings, locks and the rest are as they were
+  locks,    // at most locks held by the session: GET_LOCK, pg_advisory_lock
+  anything  // also where the text does not show it: by a trigger, a view, a default
+};
+
 // A statement's text. `key`, where not 0, stands for this text in every connection's cache of
 // prepared statements, which then need not hash it: equal keys promise equal texts.
 struct Statement {
   Statement(std::string_view sql, std::uint64_t cache_key = 0) noexcept
       : text(sql), key(cache_key) {}
+  Statement(std::string_view sql, Leaves said) noexcept : text(sql), leaves(said) {}
   Statement(const char* sql) noexcept : text(sql) {}
   Statement(const std::string& sql) noexcept : text(sql) {}
 
   std::string_view text;
   std::uint64_t key = 0;
+  Leaves leaves = Leaves::unsaid;
 };
 
 struct BatchItem {

@@ -43,6 +43,7 @@
 #include <utility>
 #include <vector>
 
+#include "carrel/db/connection.h"
 #include "carrel/db/result.h"
 #include "carrel/db/sql_error.h"
 #include "carrel/db/value.h"
@@ -60,17 +61,18 @@ concept Refusable = requires(const R& result) {
 class Batch {
  public:
   template <class... Parameters>
-  Batch& add(std::string_view sql, const Parameters&... parameters) {
+  Batch& add(const Statement& sql, const Parameters&... parameters) {
     const std::array<Value, sizeof...(Parameters)> values{Value(parameters)...};
     return add_values(sql, values);
   }
-  Batch& add_values(std::string_view sql, std::span<const Value> parameters);
+  Batch& add_values(const Statement& sql, std::span<const Value> parameters);
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
 
  private:
   friend class Session;
   struct Entry {
     std::string sql;
+    Leaves leaves;
     std::size_t first;
     std::size_t count;
   };
@@ -101,13 +103,15 @@ class Session {
   template <class Workers, class F>
   [[nodiscard]] auto async_transaction(Workers&& workers, F&& closure);
 
-  // One statement. Parameters are whatever Value can be made of.
+  // One statement. Parameters are whatever Value can be made of. A call of a function that the
+  // driver does not know costs a round trip or two when the connection is returned, unless it is
+  // said what it leaves in the session (see Leaves): {"select post_voucher($1)", Leaves::nothing}.
   template <class... Parameters>
-  Result execute(std::string_view sql, const Parameters&... parameters) {
+  Result execute(const Statement& sql, const Parameters&... parameters) {
     const std::array<Value, sizeof...(Parameters)> values{Value(parameters)...};
     return execute_values(sql, values);
   }
-  Result execute_values(std::string_view sql, std::span<const Value> parameters);
+  Result execute_values(const Statement& sql, std::span<const Value> parameters);
 
   // Inside a transaction: all statements in as few round trips as can be. Outside: as one
   // transaction of its own, BEGIN and COMMIT riding along.

@@ -44,7 +44,7 @@ void MariadbConnection::note_begun(std::size_t done) noexcept {
   if (done >= begin_.commands) {
     state_ = State::open;
   } else if (done > 0) {
-    dirty_ = true;  // the isolation was meant for this transaction, and now waits for the next
+    left_.note_anything();  // the isolation was meant for this one, and now waits for the next
   }
 }
 

@@ -134,7 +134,7 @@ Result MariadbConnection::do_execute(const Statement& statement,
   Run run(*this);
   auto& found = known(statement);
   require_allowed(found, statement.text, parameters.size());
-  dirty_ |= !found.text.leaves_session_as_is;
+  left_.note(found.text, statement.leaves);
   if (found.as_text && state_ == State::announced) {
     if (auto result = run_with_begin(found, run, statement.text)) return std::move(*result);
   }
@@ -327,21 +327,46 @@ void MariadbConnection::do_rollback() noexcept {
   if (link_.command("rollback", patience)) link_.give_up();
 }
 
+// A caller's word is held against what every answer of the server tells of its session.
+Leaves MariadbConnection::left_behind() const noexcept {
+  if (!left_.trusts_callers()) return left_.most();
+  unsigned status = 0;
+  const char* database = nullptr;
+  mariadb_get_infov(link_.get(), MARIADB_CONNECTION_SERVER_STATUS, &status);
+  mariadb_get_infov(link_.get(), MARIADB_CONNECTION_SCHEMA, &database);
+  const bool began = state_ == State::none && (status & SERVER_STATUS_IN_TRANS) != 0;
+  const bool changed = (status & SERVER_STATUS_AUTOCOMMIT) == 0 ||
+                       options_->database != (database == nullptr ? "" : database);
+  return began || changed ? Leaves::anything : left_.most();
+}
+
+// Without the statements that were prepared being lost. False where the server cannot
+// (before 10.5).
+bool MariadbConnection::release_locks(Patience& patience) {
+  const std::string open = state_ == State::open ? "rollback; " : "";
+  if (link_.command(open + "do release_all_locks()", patience)) return false;
+  state_ = State::none;
+  return true;
+}
+
 bool MariadbConnection::reset() noexcept {
   if (broken()) return false;
-  if (!dirty_) {
+  const auto left = left_behind();
+  left_.clear();
+  if (left == Leaves::nothing) {
     do_rollback();
     return !broken();
   }
+  Patience patience(upkeep_deadline());
+  if (left == Leaves::locks && release_locks(patience)) return !broken();
+  if (broken()) return false;
   // Rolls back as well. What was prepared is gone with the rest.
   state_ = State::none;
-  Patience patience(upkeep_deadline());
   // COM_RESET_CONNECTION leaves the role as it is.
   const auto role = "set role " + (role_.empty() ? std::string("none") : quoted(role_));
   if (!link_.reset_session(patience) || !configure(patience, role)) link_.give_up();
   known_.clear();
   unkept_.reset();
-  dirty_ = false;
   return !broken();
 }
 

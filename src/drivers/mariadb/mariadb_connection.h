@@ -15,6 +15,7 @@
 #include "drivers/mariadb/mariadb_link.h"
 #include "drivers/mariadb/mariadb_statement.h"
 #include "drivers/remote/canceller.h"
+#include "drivers/remote/leftovers.h"
 
 namespace carrel::mariadb {
 
@@ -91,6 +92,8 @@ class MariadbConnection final : public Connection {
   [[noreturn]] static void throw_altered(std::string_view sql, bool in_doubt);
   [[noreturn]] static void throw_cancelled(remote::CancelReason reason, std::string_view sql);
   void command(const std::string& sql);
+  [[nodiscard]] Leaves left_behind() const noexcept;
+  [[nodiscard]] bool release_locks(Patience& patience);
   [[nodiscard]] bool configure(Patience& patience, std::string_view role_command);
 
   std::shared_ptr<const MariadbOptions> options_;
@@ -101,7 +104,7 @@ class MariadbConnection final : public Connection {
   std::string role_;                         // as the session started; empty: none
   Begin begin_;
   State state_ = State::none;
-  bool dirty_ = false;
+  remote::Leftovers left_;
 };
 
 }  // namespace carrel::mariadb

@@ -14,15 +14,33 @@ namespace {
 
 // What DISCARD ALL does, but for the prepared statements, most of which are ours.
 // https://www.postgresql.org/docs/15/sql-discard.html
+constexpr const char* kUnlocking = "select pg_advisory_unlock_all()";
 constexpr std::array<const char*, 7> kCleaning = {
-    "close all",        "set session authorization default", "reset all",
-    "unlisten *",       "select pg_advisory_unlock_all()",   "discard temp",
+    "close all",        "set session authorization default",
+    "reset all",        "unlisten *",
+    kUnlocking,         "discard temp",
     "discard sequences"};
 
 // By PREPARE, also by one that a function hides. To drop such a statement takes another round trip:
 // rare enough for a new connection.
 constexpr const char* kPreparedByHand =
     "select 1 from pg_catalog.pg_prepared_statements where from_sql limit 1";
+
+// What the server tells of a session, unasked, whenever it changes.
+// https://www.postgresql.org/docs/15/libpq-status.html#LIBPQ-PQPARAMETERSTATUS
+std::string reported_by(PGconn* connection) {
+  constexpr std::array names = {"application_name", "client_encoding",
+                                "DateStyle",        "default_transaction_read_only",
+                                "IntervalStyle",    "is_superuser",
+                                "search_path",      "session_authorization",
+                                "TimeZone",         "standard_conforming_strings"};
+  std::string values;
+  for (const char* name : names) {
+    const char* value = PQparameterStatus(connection, name);
+    values.append(value == nullptr ? "" : value).append("\n");
+  }
+  return values;
+}
 
 // Sends a cancel request and returns once the server has passed it on. There is but one kind: the
 // statement of a connection that was given up is asked for once more.
@@ -45,6 +63,7 @@ PostgresConnection::PostgresConnection(std::shared_ptr<const PostgresOptions> op
       pipeline_(link_, canceller_),
       known_(options_->statements_max) {
   set_deadline(deadline);
+  reported_ = reported_by(link_.get());
   if (resolves()) run_ = run_of(*this);
 }
 
@@ -108,7 +127,7 @@ Variant* PostgresConnection::ready_alone(const BatchItem& item) {
   if (variant == nullptr) return nullptr;
   // All else was found to be allowed when it was prepared, for as many parameters; encode() asks
   // what is left, whether the values fit.
-  dirty_ |= !known->text.leaves_session_as_is;
+  left_.note(known->text, item.statement.leaves);
   return variant;
 }
 
@@ -212,14 +231,23 @@ void PostgresConnection::do_savepoint_command(std::string_view sql) {
   require_success(made, outcome);
 }
 
+// A caller's word is held against what the server has told.
+Leaves PostgresConnection::left_behind() {
+  if (left_.trusts_callers() && reported_by(link_.get()) != reported_) return Leaves::anything;
+  return left_.most();
+}
+
 bool PostgresConnection::reset() noexcept {
   begin_ = nullptr;
   if (broken()) return false;
   const bool open = in_transaction();
-  if (!open && !dirty_) return true;
+  const auto left = left_behind();
+  left_.clear();
+  if (!open && left == Leaves::nothing) return true;
   if (open) pipeline_.add_command("rollback");
   auto by_hand = Outcome::kNone;
-  if (dirty_) {
+  if (left == Leaves::locks) pipeline_.add_command(kUnlocking);
+  if (left == Leaves::anything) {
     for (const char* sql : kCleaning) pipeline_.add_command(sql);
     by_hand = pipeline_.add_command(kPreparedByHand);
   }
@@ -227,7 +255,6 @@ bool PostgresConnection::reset() noexcept {
   const bool clean = outcome.usable && outcome.failed == Outcome::kNone &&
                      (by_hand == Outcome::kNone || PQntuples(outcome.answers[by_hand].get()) == 0);
   broken_ |= !clean;
-  dirty_ = false;
   return clean;
 }
 

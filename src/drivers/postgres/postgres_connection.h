@@ -18,6 +18,7 @@
 #include "drivers/postgres/postgres_parameters.h"
 #include "drivers/postgres/postgres_pipeline.h"
 #include "drivers/postgres/postgres_statement.h"
+#include "drivers/remote/leftovers.h"
 
 namespace carrel::postgres {
 
@@ -98,6 +99,7 @@ class PostgresConnection final : public Connection {
   void queue(Planned& planned, std::span<const Value> values);
   [[nodiscard]] RunOptions by_deadline(OnDeadline on_deadline) const noexcept;
   [[nodiscard]] RunOptions for_upkeep() const noexcept;
+  [[nodiscard]] Leaves left_behind();
   void learn_begin(const Plan& plan, const Outcome& outcome);
   void learn(const Plan& plan, const Outcome& outcome);
   [[nodiscard]] bool prepare_again(const Plan& plan, const Outcome& outcome);
@@ -131,7 +133,8 @@ class PostgresConnection final : public Connection {
   std::string run_;      // of the server, where doubts are resolved
   std::string number_;   // of the transaction, once known
   std::uint64_t statements_made_ = 0;
-  bool dirty_ = false;
+  remote::Leftovers left_;
+  std::string reported_;  // what the server told of the session when it began
   bool broken_ = false;
 };
 

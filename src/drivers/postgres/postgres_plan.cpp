@@ -66,7 +66,7 @@ void PostgresConnection::note(Plan& plan, const BatchItem& item,
   plan.only_reads &= text.only_reads;
   plan.only_queries &= text.is_query;
   plan.drops_prepared |= text.drops_prepared;
-  dirty_ |= !text.leaves_session_as_is;
+  left_.note(text, item.statement.leaves);
 }
 
 std::shared_ptr<Variant> PostgresConnection::variant_for(KnownStatement& known,

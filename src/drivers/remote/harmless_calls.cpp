@@ -51,10 +51,13 @@ constexpr auto kHarmless = std::to_array<string_view>({
     "count",
     "cube",
     "cume_dist",
+    "current_database",
     "current_date",
+    "current_schema",
     "current_setting",
     "current_time",
     "current_timestamp",
+    "database",
     "date",
     "date_add",
     "date_format",
@@ -89,6 +92,7 @@ constexpr auto kHarmless = std::to_array<string_view>({
     "greatest",
     "group",
     "group_concat",
+    "hashtext",
     "hex",
     "if",
     "ifnull",
@@ -100,6 +104,8 @@ constexpr auto kHarmless = std::to_array<string_view>({
     "intersect",
     "interval",
     "is",
+    "is_free_lock",
+    "is_used_lock",
     "isnull",
     "json_agg",
     "json_array",
@@ -253,10 +259,21 @@ constexpr auto kHarmless = std::to_array<string_view>({
 });
 static_assert(std::ranges::is_sorted(kHarmless));
 
+constexpr auto kLockingOfPostgres = std::to_array<string_view>(
+    {"pg_advisory_lock", "pg_advisory_lock_shared", "pg_advisory_unlock", "pg_advisory_unlock_all",
+     "pg_advisory_unlock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared"});
+constexpr auto kLockingOfMariadb =
+    std::to_array<string_view>({"get_lock", "release_all_locks", "release_lock"});
+
 }  // namespace
 
 bool is_harmless_call(string_view word) noexcept {
   return std::ranges::binary_search(kHarmless, word);
+}
+
+bool is_locking_call(string_view word, const SqlDialect& dialect) noexcept {
+  return dialect.hash_comments ? std::ranges::binary_search(kLockingOfMariadb, word)
+                               : std::ranges::binary_search(kLockingOfPostgres, word);
 }
 
 }  // namespace carrel::remote

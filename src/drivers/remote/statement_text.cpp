@@ -73,7 +73,7 @@ class Reader {
         break;
       case db::TokenKind::comment:
         // Whatever it says, it is not looked into.
-        if (is_executed(token.text, dialect_)) unknown_call_ = true;
+        if (is_executed(token.text, dialect_)) executed_comment_ = unknown_call_ = true;
         break;
       case db::TokenKind::space:
         break;
@@ -89,11 +89,15 @@ class Reader {
     text_.controls_transaction = among(kControl, first) ||
                                  (first == "prepare" && second_word_ == "transaction") ||
                                  (first == "set" && second_word_ == "autocommit");
-    const bool locks_session = first == "lock" && dialect_.hash_comments;
-    text_.leaves_session_as_is = (query || schema || first.empty()) && !unknown_call_ &&
-                                 !temporary_ && variables_ == 0 && !locks_session;
+    const bool locks_tables = first == "lock" && dialect_.hash_comments;
+    const bool calls = first == "call" || first == "do";
+    const bool as_it_was = (query || schema || calls || first.empty()) && !temporary_ &&
+                           variables_ == 0 && !locks_tables && !executed_comment_;
+    text_.shows = !as_it_was ? Leaves::anything : locks_ ? Leaves::locks : Leaves::nothing;
+    // PostgreSQL's DO is a block, MariaDB's a list of expressions.
+    text_.hides = unknown_call_ || first == "call" || (first == "do" && dialect_.dollar_quotes);
     text_.is_query = among(kQueries, first);
-    text_.only_reads = !unknown_call_ && !writes_ &&
+    text_.only_reads = !unknown_call_ && !locks_ && !writes_ &&
                        (first == "select" || first == "with" || first == "values" ||
                         first == "table" || first == "show" || first.empty());
     text_.commits_implicitly =
@@ -103,7 +107,7 @@ class Reader {
   }
 
  private:
-  enum class Last { other, harmless, name, table, at, dot };
+  enum class Last { other, harmless, locking, name, table, at, dot };
 
   void take_word(const std::string& word) {
     if (words_ == 0) text_.first_word = word;
@@ -116,9 +120,12 @@ class Reader {
     // "insert into t (a, b)", "create table t (a int)", "with t (a) as": a list, not a call.
     if (expects_table_ && last_ != Last::table) {
       last_ = Last::table;
+    } else if (last_ == Last::dot) {
+      last_ = Last::name;  // "app.log(...)" is nobody's log() but the application's
     } else {
-      // "app.log(...)" is nobody's log() but the application's.
-      last_ = is_harmless_call(word) && last_ != Last::dot ? Last::harmless : Last::name;
+      last_ = is_harmless_call(word)            ? Last::harmless
+              : is_locking_call(word, dialect_) ? Last::locking
+                                                : Last::name;
     }
     expects_table_ = word == "into" || word == "table" || word == "references" ||
                      word == "exists" || word == "recursive" || (word == "with" && words_ == 1);
@@ -127,6 +134,7 @@ class Reader {
 
   void take_symbol(char symbol) noexcept {
     if (symbol == '(' && last_ == Last::name) unknown_call_ = true;
+    if (symbol == '(' && last_ == Last::locking) locks_ = true;
     if (symbol == '(') expects_table_ = false;
     if (symbol == '.' && last_ == Last::table) expects_table_ = true;
     // MariaDB: "@name" is a variable of the session, "@@name" reads a setting.
@@ -148,9 +156,16 @@ class Reader {
   bool temporary_ = false;
   bool writes_ = false;
   bool unknown_call_ = false;
+  bool locks_ = false;
+  bool executed_comment_ = false;
 };
 
 }  // namespace
+
+Leaves left_by(const StatementText& text, Leaves said) noexcept {
+  if (said == Leaves::unsaid) said = text.hides ? Leaves::anything : Leaves::nothing;
+  return std::max(text.shows, said);
+}
 
 StatementText read_statement(string_view sql, const SqlDialect& dialect) {
   Reader reader(dialect);

@@ -13,15 +13,19 @@
 namespace carrel::remote {
 
 struct StatementText {
-  std::string first_word;      // in lower case
-  std::size_t parameters = 0;  // the highest $n
-  bool leaves_session_as_is = false;
-  bool is_query = false;    // select, insert and the like
-  bool only_reads = false;  // so that running it twice does no harm
+  std::string first_word;           // in lower case
+  std::size_t parameters = 0;       // the highest $n
+  Leaves shows = Leaves::anything;  // what it leaves, not counting functions that are not known
+  bool hides = true;                // calls such a function, or a procedure
+  bool is_query = false;            // select, insert and the like
+  bool only_reads = false;          // so that running it twice does no harm
   bool controls_transaction = false;
   bool commits_implicitly = false;  // MariaDB: DDL and its like end the transaction
   bool drops_prepared = false;      // PostgreSQL: DEALLOCATE, DISCARD
 };
+
+// What running it may leave in the session, where the caller has said so much about what it hides.
+[[nodiscard]] Leaves left_by(const StatementText& text, Leaves said) noexcept;
 
 [[nodiscard]] StatementText read_statement(std::string_view sql, const SqlDialect& dialect);
 

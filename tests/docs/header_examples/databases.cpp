@@ -41,6 +41,10 @@ void print(std::int64_t id, const std::optional<std::string>& memo);
 void withdraw(Session& session, int amount);
 void deposit(Session& session, int amount);
 
+void leaves(Session& session, std::int64_t id) {
+  session.execute({"select post_voucher($1)", Leaves::nothing}, id);
+}
+
 Answer error(Session& session, const Voucher& voucher) {
   try {
     session.transaction([&] { post(voucher); });
