@@ -80,6 +80,7 @@ class ShortDescription {
 struct Boundary::Figures {
   static constexpr std::size_t kTotalNs = ScopeTimes::kBounds.size() + 1;
 
+  // Figures and a turn to print: they order nothing, so that every access to them is relaxed.
   scope::StripedCounters<kTotalNs + 1> times;  // a counter per bound, then the sum
   std::atomic<std::uint64_t> leftovers{0};
   std::atomic<std::uint64_t> printer_failures{0};

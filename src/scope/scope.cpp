@@ -202,8 +202,10 @@ const TraceContext& Scope::trace() const {
 Scope::Entry::Entry(Scope& scope) noexcept : outer_(here.scope) {
   CARREL_ASSERT(scope.kind_ == Kind::suspended,
                 quoted(&scope) + " was opened as a plain scope and cannot be entered again");
+  // Relaxed, here and where they are read: by those who run in the scope. Whoever hands it from one
+  // thread to the next has ordered the two, as it must for the values in it.
   scope.user_.store(this_thread(), std::memory_order_relaxed);
-  scope.entries_.fetch_add(1, std::memory_order_relaxed);  // read by those who run in it only
+  scope.entries_.fetch_add(1, std::memory_order_relaxed);
   go_to(scope.innermost_);
 }
 

@@ -18,7 +18,7 @@ constinit std::array<char, Stripe::kOwned> places{};
 
 // A free one; kOwned if there is none.
 std::uint32_t take_owned() noexcept {
-  std::uint32_t now = taken.load(std::memory_order_relaxed);
+  std::uint32_t now = taken.load(std::memory_order_relaxed);  // a first guess
   while (now != ~std::uint32_t{0}) {
     const auto free = static_cast<std::uint32_t>(std::countr_one(now));
     // Acquire: what the last owner counted is counted on from.

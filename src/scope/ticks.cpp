@@ -76,7 +76,7 @@ class TimeStampCounter {
   [[gnu::noinline]] [[gnu::cold]] double
   measure() noexcept {  // cold: else every task saves registers
     const double rate = plausible_rate(origin_, read_both(), first_rate_);
-    nanoseconds_.store(rate, std::memory_order_relaxed);
+    nanoseconds_.store(rate, std::memory_order_relaxed);  // a rate on its own: see duration()
     return rate;
   }
 

@@ -74,6 +74,7 @@ void Arena::release_slowly(void* block, std::size_t rounded, std::size_t align) 
 }
 
 std::uint64_t ValueMap::next_key() noexcept {
+  // Relaxed: a number that nobody else has, and no more.
   static constinit std::atomic<std::uint64_t> last{0};
   return Homes::key(last.fetch_add(1, std::memory_order_relaxed) + 1);
 }

@@ -118,12 +118,22 @@ TEST(WorkerPool, BlocksUntilThereIsRoom) {
   WorkerPool pool({.threads = 1, .queue_max = 1, .refusal = Refusal::block});
   Occupied worker(pool);
   EXPECT_TRUE(pool.post({}, [] {}));
-  std::atomic<bool> accepted{false};
-  std::jthread poster([&] { accepted = pool.post({}, [] {}); });
-  EXPECT_EQ(pool.stats().queued, 1U);
+  std::latch posting(1);
+  std::atomic<bool> answered{false};
+  bool accepted = false;
+  std::jthread poster([&] {
+    posting.count_down();
+    accepted = pool.post({}, [] {});
+    answered = true;
+  });
+  posting.wait();
+  for (int i = 0; i < 1000; ++i) {  // time enough for an answer, were there one
+    ASSERT_FALSE(answered);
+    std::this_thread::yield();
+  }
   worker.let_go();
   poster.join();
-  EXPECT_TRUE(accepted.load());
+  EXPECT_TRUE(accepted);
 }
 
 TEST(WorkerPool, DrainTakesNoMoreAndTellsWhetherTheDeadlineCameFirst) {
