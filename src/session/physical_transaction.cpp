@@ -150,9 +150,9 @@ void PhysicalTransaction::commit() {
   });
 }
 
-void PhysicalTransaction::record(std::string_view sql, std::span<const Value> parameters) {
-  guarded(*destination_, sql,
-          [&](Connection& connection) { return connection.execute(sql, parameters); });
+void PhysicalTransaction::record(const Statement& statement, std::span<const Value> parameters) {
+  guarded(*destination_, statement.text,
+          [&](Connection& connection) { return connection.execute(statement, parameters); });
 }
 
 void PhysicalTransaction::prepare(std::string_view name) {

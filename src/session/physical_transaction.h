@@ -38,7 +38,8 @@ class PhysicalTransaction {
 
   // Two-phase commit (two_phase.h): prepare() instead of commit(), and finish() once it is decided.
   [[nodiscard]] const Destination* destination() const noexcept { return destination_; }
-  void record(std::string_view sql, std::span<const Value> parameters);  // on this destination
+  void record(const Statement& statement,
+              std::span<const Value> parameters);  // on this destination
   void prepare(std::string_view name);
   // Returns whether the database has done it. Where there was nothing of the name, it has.
   bool finish(std::string_view name, Prepared end, Clock::Steady until,

@@ -130,19 +130,20 @@ void CommitTogether::prepare_all() {
 }
 
 // And has the decider's COMMIT flushed, whatever was set: the others' are, and a decision that a
-// crash could take back would be none.
+// crash could take back would be none. The setting ends with the transaction, so that the
+// connection stays clean.
 void CommitTogether::record_decision(std::span<PhysicalTransaction* const> others) {
   std::set<std::string> routes;
   for (const auto* other : others) routes.insert(other->destination()->route.name);
   std::string behind;  // the name itself, then one for each route
   for (const auto& route : routes) behind += " /" + route;
   const std::array parameters = {Value(std::string_view(name_)), Value(std::string_view(behind))};
-  decider_->record(
+  const std::string sql =
       "insert into " + how_.log_table +
-          " (name) select $1::text || part from regexp_split_to_table($2::text, ' ') as part "
-          "where set_config('synchronous_commit', "
-          "replace(current_setting('synchronous_commit'), 'off', 'on'), 'true') <> ''",
-      parameters);
+      " (name) select $1::text || part from regexp_split_to_table($2::text, ' ') as part "
+      "where set_config('synchronous_commit', "
+      "replace(current_setting('synchronous_commit'), 'off', 'on'), 'true') <> ''";
+  decider_->record({sql, Leaves::nothing}, parameters);
 }
 
 void CommitTogether::decide() {

@@ -22,6 +22,18 @@ TEST_F(TogetherTest, BothAreCommittedAndTheLogIsEmptiedByRecovery) {
   EXPECT_EQ(session_->recover().forgotten, 0U);
 }
 
+// Each branch's BEGIN and statement, the log's row, PREPARE, the decider's COMMIT, COMMIT PREPARED;
+// and nothing to give the connections back.
+TEST_F(TogetherTest, TakesSixRoundTripsForTwoBranchesOfOneStatement) {
+  const auto trips = [&] {
+    return a_.pool().borrow()->round_trips() + b_.pool().borrow()->round_trips();
+  };
+  for (int run = 0; run < 2; ++run) static_cast<void>(transfer());  // connected, and prepared
+  const auto before = trips();
+  EXPECT_EQ(transfer(), Together::committed);
+  EXPECT_EQ(trips() - before, 6U);
+}
+
 TEST_F(TogetherTest, WhatABranchThrowsOrRefusesRollsBothBack) {
   struct No {};
   EXPECT_THROW(session_->together(
