@@ -58,6 +58,8 @@ TEST(WorkerPoolAllocation, NothingIsAllocatedUnderThePoolsLock) {
     failing_new::at_each = [] { static_cast<void>(asked->stats()), ++calls; };
   };
   std::optional<Pending<int>> never;
+  std::latch begun(1);
+  std::latch queued(1);
   {
     WorkerPool pool({.name = "a pool whose name is longer than a small string",
                      .threads = 1,
@@ -73,12 +75,12 @@ TEST(WorkerPoolAllocation, NothingIsAllocatedUnderThePoolsLock) {
     });
     ask_from_here_on();
     std::move(task).get();
-    std::latch begun(1);
-    std::latch queued(1);
     EXPECT_TRUE(pool.post({}, [&] {
       begun.count_down();
       queued.wait();
-      while (pool.post({}, [] {})) std::this_thread::yield();  // until the destructor has begun
+      // Until the destructor has begun: before, the queue is full.
+      while (code_of([&] { (void)pool.submit({}, [] {}); }) != "pool.closed")
+        std::this_thread::yield();
     }));
     begun.wait();
     never.emplace(pool.submit({}, [] { return 1; }));
