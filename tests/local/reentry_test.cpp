@@ -1,12 +1,15 @@
 // What comes of using thread-locals within initialisers, destructors and bind guards.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "carrel/base/error.h"
 #include "carrel/local/thread_local.h"
@@ -52,6 +55,69 @@ TEST(Reentry, AnInitialiserMayUseAndMakeOtherVariables) {
     return others[50]->get();
   }}};
   EXPECT_EQ(variable.get(), 50);
+}
+
+// Says its last words once, wherever it has been moved to. Not assignable: set() moves it away.
+struct Unassignable {
+  explicit Unassignable(std::function<void()> words = {}) : last_words(std::move(words)) {}
+  Unassignable(Unassignable&& other) noexcept : last_words(std::exchange(other.last_words, {})) {}
+  Unassignable& operator=(Unassignable&&) = delete;
+  ~Unassignable() {
+    if (last_words) last_words();
+  }
+  std::function<void()> last_words;
+};
+
+TEST(Reentry, WhatSetHasReplacedFindsTheNewValueInItsDestructor) {
+  const ThreadLocal<Unassignable> variable;
+  int died = 0;
+  variable.set(Unassignable([&] {
+    ++died;
+    ASSERT_NE(variable.peek(), nullptr);
+    EXPECT_EQ(variable.peek()->last_words, nullptr) << "the dying one";
+  }));
+  variable.set(Unassignable());
+  EXPECT_EQ(died, 1);
+}
+
+TEST(Reentry, WhatSetHasReplacedMayRemoveTheNewValueInItsDestructor) {
+  const ThreadLocal<Unassignable> variable;
+  const ThreadLocal<std::uint64_t> other;
+  int died = 0;
+  variable.set(Unassignable([&] {
+    ++died;
+    variable.remove();
+    other.set(7);  // into the memory that this has freed
+  }));
+  variable.set(Unassignable());
+  EXPECT_EQ(died, 1);
+  EXPECT_EQ(variable.peek(), nullptr) << "the destructor had the last word";
+  EXPECT_EQ(other.get(), 7U);
+}
+
+// No thread keeps memory of this size: to write there afterwards is found by AddressSanitizer.
+struct Large {
+  explicit Large(std::function<void()> words = {}) : held(std::move(words)) {}
+  Large(Large&&) = default;
+  Large& operator=(Large&& other) noexcept {
+    const Unassignable dies_at_the_end(std::exchange(held, std::move(other.held)));
+    return *this;
+  }
+  ~Large() = default;
+  std::function<void()> held;
+  std::array<char, 65'536> rest{};
+};
+
+TEST(Reentry, WhatAnAssignmentDestroysMayRemoveTheNewValue) {
+  const ThreadLocal<Large> variable;
+  int died = 0;
+  variable.set(Large([&] {
+    ++died;
+    variable.remove();
+  }));
+  variable.set(Large());
+  EXPECT_EQ(died, 1);
+  EXPECT_EQ(variable.peek(), nullptr);
 }
 
 TEST(Reentry, AThrowingInitialiserLeavesTheMapAsItWas) {

@@ -139,8 +139,7 @@ class ThreadLocalOperations {
 
   template <class U>
   T& replace(T& present, U&& value) const {
-    Values::replace(present, std::forward<U>(value));
-    local::note_replaced(const_cast<Plain*>(std::addressof(present)));
+    Values::replace(self().key(), present, std::forward<U>(value));
     return present;
   }
 

@@ -94,27 +94,34 @@ class Values {
     return taken;
   }
 
-  // Puts another value where `present` is: by assignment, or, where T cannot be assigned, by
-  // destroying the old object and moving the new one into its place.
+  // Puts another value where `present`, the key's, is: by assignment, or, where T cannot be
+  // assigned, by moving the old object away and the new one into its place.
   template <class U>
-  static void replace(T& present, U&& value) {
-    put(present, std::forward<U>(value));
-    note_change(present);
-  }
-
- private:
-  template <class U>
-  static void put(T& present, U&& value) {
+  static void replace(Key key, T& present, U&& value) {
     if constexpr (std::is_assignable_v<T&, U&&> && !std::is_const_v<T>) {
       present = std::forward<U>(value);
+      // What the old value held has died, and may have used the variable in its destructor.
+      if constexpr (!std::is_trivially_destructible_v<Plain>) {
+        if (find(key) != std::addressof(present)) return;
+      }
+      note_replaced(present);
     } else {
       static_assert(std::is_nothrow_move_constructible_v<Plain>,
                     "set() needs a T that can be assigned, or moved without throwing");
       Plain fresh(std::forward<U>(value));
       Plain* const place = const_cast<Plain*>(std::addressof(present));
+      // Dies last, for the same reason: by then the new value is there.
+      [[maybe_unused]] const Plain replaced(std::move(*place));
       std::destroy_at(place);
       ::new (static_cast<void*>(place)) Plain(std::move(fresh));
+      note_replaced(present);
     }
+  }
+
+ private:
+  static void note_replaced(T& present) noexcept {
+    note_change(present);
+    local::note_replaced(const_cast<Plain*>(std::addressof(present)));
   }
 };
 
