@@ -125,6 +125,16 @@ void Connection::commit_in_time() {
   do_commit();
 }
 
+void Connection::set_place(const Place& place) {
+  CARREL_ASSERT(!in_transaction(), "a transaction does not change its place");
+  for (const std::string_view name : {place.role, place.schema}) {
+    if (db::is_valid_text(name)) continue;
+    throw SqlError("sql.invalid_place",
+                   {.message = "a role or schema is no valid UTF-8 or holds a NUL"});
+  }
+  do_set_place(place);
+}
+
 void Connection::prepare(std::string_view name) {
   require_name(name);
   if (deadline_ != kNoDeadline && Clock::Steady::clock::now() >= deadline_) {
@@ -215,6 +225,10 @@ std::int64_t Connection::all_or_none(const std::function<std::int64_t()>& load) 
   }
   commit_in_time();
   return loaded;
+}
+
+void Connection::do_set_place(const Place&) {
+  throw SqlError("sql.unsupported", {.message = "this database has no roles or schemas to run in"});
 }
 
 void Connection::do_prepare(std::string_view) {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <list>
 #include <string>
 #include <string_view>
@@ -21,12 +22,16 @@ class StatementCache {
  public:
   explicit StatementCache(std::size_t capacity) : capacity_(capacity == 0 ? 1 : capacity) {}
 
+  // One text means other tables in another place: whoever moves says so by a number.
+  void set_space(std::size_t space) noexcept { space_ = space; }
+
   [[nodiscard]] Prepared* find(const Statement& statement) noexcept {
     if (statement.key != 0) {
       Entry* entry = by_key_[statement.key % kKeys];
-      if (entry != nullptr && entry->key == statement.key) return use(entry->self);
+      if (entry != nullptr && entry->key == statement.key && entry->space == space_)
+        return use(entry->self);
     }
-    const auto found = by_text_.find(statement.text);
+    const auto found = by_text_.find({statement.text, space_});
     if (found == by_text_.end()) return nullptr;
     remember_key(*found->second, statement.key);
     return use(found->second);
@@ -34,16 +39,17 @@ class StatementCache {
 
   Prepared& insert(const Statement& statement, Prepared prepared) {
     if (entries_.size() >= capacity_) drop(std::prev(entries_.end()));
-    entries_.emplace_front(std::string(statement.text), std::move(prepared));
+    entries_.emplace_front(std::string(statement.text), space_, std::move(prepared));
     auto& entry = entries_.front();
     entry.self = entries_.begin();
-    by_text_.emplace(entry.text, entries_.begin());
+    by_text_.emplace(Name{entry.text, space_}, entries_.begin());
     remember_key(entry, statement.key);
     return entry.prepared;
   }
 
   void erase(std::string_view text) {
-    if (const auto found = by_text_.find(text); found != by_text_.end()) drop(found->second);
+    if (const auto found = by_text_.find({text, space_}); found != by_text_.end())
+      drop(found->second);
   }
 
   void clear() noexcept {
@@ -59,11 +65,23 @@ class StatementCache {
   static constexpr std::size_t kKeys = 256;
 
   struct Entry {
-    Entry(std::string sql, Prepared made) : text(std::move(sql)), prepared(std::move(made)) {}
+    Entry(std::string sql, std::size_t where, Prepared made)
+        : text(std::move(sql)), space(where), prepared(std::move(made)) {}
     std::string text;
+    std::size_t space;
     Prepared prepared;
     std::uint64_t key = 0;
     typename std::list<Entry>::iterator self;
+  };
+  struct Name {
+    std::string_view text;
+    std::size_t space;
+    friend bool operator==(const Name&, const Name&) = default;
+  };
+  struct NameHash {
+    std::size_t operator()(const Name& name) const noexcept {
+      return std::hash<std::string_view>()(name.text) ^ (name.space * 0x9e3779b97f4a7c15);
+    }
   };
   using Position = typename std::list<Entry>::iterator;
 
@@ -86,13 +104,14 @@ class StatementCache {
 
   void drop(Position entry) {
     forget_key(*entry);
-    by_text_.erase(entry->text);
+    by_text_.erase({entry->text, entry->space});
     entries_.erase(entry);
   }
 
   std::size_t capacity_;
+  std::size_t space_ = 0;
   std::list<Entry> entries_;  // most recently used first
-  std::unordered_map<std::string_view, Position> by_text_;
+  std::unordered_map<Name, Position, NameHash> by_text_;
   std::array<Entry*, kKeys> by_key_{};
 };
 

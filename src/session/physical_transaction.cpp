@@ -22,8 +22,7 @@ PhysicalTransaction::~PhysicalTransaction() {
 // Where BEGIN fails, nothing has been done: a caller that goes on begins anew, and never runs a
 // statement on a connection without a transaction, where it would commit by itself.
 void PhysicalTransaction::begin_on(const Destination& to) {
-  auto lease = to.route.pool->borrow(
-      {.access = begin_.access, .deadline = deadline_, .stays_on_thread = true});
+  auto lease = to.borrow({.access = begin_.access, .deadline = deadline_, .stays_on_thread = true});
   lease->set_deadline(deadline_);
   lease->begin(begin_);
   lease_ = std::move(lease);
@@ -171,7 +170,7 @@ bool PhysicalTransaction::finish(std::string_view name, Prepared end, Clock::Ste
   return persist(pause, until, [&] {
     if (!lease_ || lease_->broken()) {
       lease_.release();
-      lease_ = destination_->route.pool->borrow({.deadline = until});
+      lease_ = destination_->borrow({.deadline = until});
     }
     lease_->set_deadline(until);
     lease_->finish_prepared(name, end);

@@ -55,6 +55,10 @@ void check_routes(const std::vector<Route>& routes, bool has_marker, bool has_sh
   CARREL_ASSERT(!(has_marker && has_shards), "a marker and shards both say which route is meant");
   for (const auto& route : routes) {
     CARREL_ASSERT(route.pool != nullptr, "route '" + route.name + "' has no pool");
+    if (route.place != Place() && !route.pool->traits().places) {
+      throw Error("invalid_place", "route '" + route.name + "' names a role or a schema, and " +
+                                       std::string(route.pool->traits().name) + " has none");
+    }
     for (const auto& [slot, table] : route.tables) {
       CARREL_ASSERT(is_table_name(table),
                     "slot '" + slot + "' of route '" + route.name + "' names no table: " + table);
@@ -63,6 +67,13 @@ void check_routes(const std::vector<Route>& routes, bool has_marker, bool has_sh
 }
 
 }  // namespace
+
+Pool::Lease Destination::borrow(const BorrowOptions& options) const {
+  auto lease = route.pool->borrow(options);
+  // One that nobody has moved since its reset() wants to be where it started.
+  if (!route.place.role.empty() || !route.place.schema.empty()) lease->set_place(route.place);
+  return lease;
+}
 
 Resolved::Resolved(std::string_view text_with_slots, const Destination& to, std::string plain_sql)
     : text(text_with_slots),

@@ -20,6 +20,9 @@ namespace carrel::session {
 struct Destination {
   Route route;
   std::size_t index;  // among the session's routes
+
+  // A connection that runs statements in the route's place.
+  [[nodiscard]] Pool::Lease borrow(const BorrowOptions& options) const;
 };
 
 // A statement as one route runs it. Immutable but for what is learned about it.

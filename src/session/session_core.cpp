@@ -313,7 +313,7 @@ Result Session::Core::execute_alone(const Bound& bound, const session::Resolved&
                                     Leaves leaves, std::span<const Value> parameters) {
   const auto deadline = deadline_of(bound, {});
   const auto run = [&](Access access) {
-    auto lease = statement.destination.route.pool->borrow(
+    auto lease = statement.destination.borrow(
         {.access = access, .deadline = deadline, .stays_on_thread = true});
     lease->set_deadline(deadline);
     session::require_not_stopped(bound.stop, statement.sql);

@@ -47,7 +47,13 @@ void require_sound(const TwoPhase& how, std::span<const Destination> destination
   if (how.log_table.find('-') != std::string::npos) {  // becomes part of SQL
     throw Error("invalid_two_phase", "'" + how.log_table + "' is no name of a table");
   }
-  for (const auto& destination : destinations) require(destination.route.name);
+  for (const auto& destination : destinations) {
+    require(destination.route.name);
+    // Only the role that prepared a transaction may finish it, and each schema would need a log.
+    if (destination.route.place == Place()) continue;
+    throw Error("invalid_two_phase", "route '" + destination.route.name +
+                                         "' names a role or a schema, where together() has none");
+  }
 }
 
 std::optional<TogetherName> TogetherName::of_prepared(const TwoPhase& how,

@@ -66,6 +66,16 @@ TEST_F(TwoBooks, EachKeepsItsOwnMoney) {
   EXPECT_EQ(balance(2), 0);
 }
 
+TEST_F(TwoBooks, ARouteHasNoRoleOnSqlite) {
+  for (const Place& place : {Place{.role = "tenant"}, Place{.schema = "tenant"}}) {
+    EXPECT_EQ(code_of([&] {
+                Session({.routes = {{.name = "a", .pool = &consumer_pool_, .place = place}}});
+              }),
+              "invalid_place");
+    EXPECT_EQ(code_of([&] { consumer_pool_.borrow()->set_place(place); }), "sql.unsupported");
+  }
+}
+
 TEST_F(TwoBooks, AFailedTransferMovesNothing) {
   const Scope scope({.name = "test"});
   book_.set("consumer");

@@ -55,6 +55,14 @@ struct BeginOptions {
   bool deferrable = false;  // PostgreSQL: a serializable read-only transaction waits to be safe
 };
 
+// Where statements run, within the database that a connection was opened to. An empty one: as the
+// session started.
+struct Place {
+  std::string role = {};    // SET ROLE
+  std::string schema = {};  // PostgreSQL: the search_path; MariaDB, which calls it a database: USE
+  friend bool operator==(const Place&, const Place&) = default;
+};
+
 struct ConnectOptions {
   Access access = Access::read_write;
   Clock::Steady deadline = kNoDeadline;
@@ -153,6 +161,13 @@ class Connection {
   void rollback_to(int depth);  // the savepoint is gone afterwards; also once the deadline passed
   void release(int depth);
 
+  // Where all that follows runs, until changed or reset(). Outside a transaction. Sent along with
+  // what comes next, which then reports its errors ("sql.no_role", "sql.no_database",
+  // "sql.access_denied"), and only where the session is not known to be there already. Names are
+  // quoted; one that the server would cut short, or take for something else, is
+  // "sql.invalid_place". "sql.unsupported": the database has no such places (Driver::Traits).
+  void set_place(const Place& place);
+
   // Holds for every call until changed. What is not finished by then ends with "sql.deadline".
   // Undoing (rollback, rollback_to, reset) is tried all the same, for a moment that the driver
   // sets: to a server that does not answer by then, the connection is broken().
@@ -198,6 +213,7 @@ class Connection {
   virtual void do_begin(const BeginOptions& options) = 0;
   virtual void do_commit() = 0;
   virtual void do_rollback() noexcept = 0;
+  virtual void do_set_place(const Place& place);
   virtual void do_prepare(std::string_view name);
   virtual bool do_finish_prepared(std::string_view name, Prepared end);
   // "savepoint s1", "rollback to savepoint s1", "release savepoint s1"
@@ -236,6 +252,7 @@ class Driver {
     bool remote = false;                // a server that can go away
     std::size_t pool_size_default = 8;  // connections, the writer included
     SqlDialect dialect = {};
+    bool places = false;  // has Connection::set_place
   };
 
   Driver() = default;

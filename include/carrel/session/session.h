@@ -23,8 +23,8 @@
 // Errors: SqlError; and Error with the codes "no_scope", "no_marker", "unknown_route",
 // "unknown_slot", "route_changed", "no_shard_key", "unknown_bucket", "shard_key_changed",
 // "no_transaction", "transaction_exists", "rollback_only", "rolled_back", "would_deadlock",
-// "isolation_mismatch", "read_only_mismatch", "pool.timeout". When in_doubt(), the commit may or
-// may not have happened.
+// "isolation_mismatch", "invalid_place", "read_only_mismatch", "pool.timeout". When in_doubt(), the
+// commit may or may not have happened.
 #pragma once
 
 #include <array>

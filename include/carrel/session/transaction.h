@@ -86,6 +86,9 @@ struct Route {
   std::string name = {};                                        // what the marker says
   Pool* pool = nullptr;                                         // outlives the session
   std::map<std::string, std::string, std::less<>> tables = {};  // "account" -> "consumer_account"
+  // Role and schema in which its statements run, where many tenants share a pool (PostgreSQL,
+  // MariaDB). Refused by the Session's constructor, "invalid_place", for a database without them.
+  Place place = {};
 };
 
 // Reads the application's own RequestLocal: the route's name, or nothing when none is bound. Called

@@ -1,11 +1,13 @@
-// The part of MariadbConnection that begins transactions.
+// The part of MariadbConnection that sends what has to come before a statement: its place, and
+// BEGIN.
 //
-// BEGIN waits for the first statement. Where that can go as text, both are one text of two
-// statements: one round trip, and the server runs nothing after a BEGIN that failed. The answer of
+// Both wait for the first statement. Where that can go as text, all are one text of several
+// statements: one round trip, and the server runs nothing after the first that fails. The answer of
 // a prepared statement that was sent right behind BEGIN would be lost instead: libmariadb takes
-// BEGIN's for it, silently. So BEGIN is sent, and answered, before a prepared one.
+// BEGIN's for it, silently. So the opening is sent, and answered, before a prepared one.
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "carrel/db/sql_error.h"
 #include "drivers/mariadb/mariadb_connection.h"
@@ -13,7 +15,7 @@
 
 namespace carrel::mariadb {
 
-MariadbConnection::Begin MariadbConnection::begin_for(const BeginOptions& options) {
+MariadbConnection::Commands MariadbConnection::begin_for(const BeginOptions& options) {
   const std::string start = options.access == Access::read_only ? "start transaction read only"
                                                                 : "start transaction read write";
   switch (options.isolation) {
@@ -34,14 +36,69 @@ void MariadbConnection::do_begin(const BeginOptions& options) {
   state_ = State::announced;
 }
 
-void MariadbConnection::send_begin() {
-  if (state_ == State::announced) command(begin_.sql);
+void MariadbConnection::do_set_place(const Place& place) {
+  const auto same_letter = [](char a, char b) { return (a | 0x20) == b; };
+  if (std::ranges::equal(place.role, std::string_view("none"), same_letter)) {
+    throw SqlError("sql.invalid_place",
+                   {.message = "no role can be called NONE, which means to have none"});
+  }
+  if (!place.schema.empty() && options_->database.empty()) {
+    throw SqlError("sql.invalid_place",
+                   {.message = "MariadbOptions::database has to name the database that the "
+                               "connection comes back to"});
+  }
+  if (left_behind() == Leaves::anything) {
+    place_.forget();
+    known_.clear();  // prepared for whatever database USE had named by then
+  }
+  place_.want(place);
+  known_.set_space(place_.space());
 }
 
-// `done`: how many commands of a text that began with BEGIN's have succeeded.
-void MariadbConnection::note_begun(std::size_t done) noexcept {
+void MariadbConnection::leave_place() {
+  place_.want_none();
+  known_.set_space(place_.space());
+}
+
+// The role first: it may be what opens the database. An empty one is the session's first.
+MariadbConnection::Commands MariadbConnection::place_commands() const {
+  const auto& [role, schema] = place_.wanted();
+  const auto& wanted_role = role.empty() ? role_ : role;
+  const auto& wanted_schema = schema.empty() ? options_->database : schema;
+  Commands made{"set role " + (wanted_role.empty() ? std::string("none") : quoted(wanted_role)), 1};
+  if (!wanted_schema.empty()) {
+    made.sql += "; use " + quoted(wanted_schema);
+    ++made.count;
+  }
+  return made;
+}
+
+std::string MariadbConnection::opening(std::string_view statement) const {
+  std::string text;
+  const auto append = [&](std::string_view sql) {
+    text.append(text.empty() || sql.empty() ? "" : "; ").append(sql);
+  };
+  if (place_.pending()) append(place_commands().sql);
+  if (state_ == State::announced) append(begin_.sql);
+  append(statement);
+  return text;
+}
+
+void MariadbConnection::send_opening() {
+  if (opens()) command(opening({}));
+}
+
+// `done`: how many commands of a text that began with an opening have succeeded.
+void MariadbConnection::note_opened(std::size_t done) {
+  if (place_.pending()) {
+    const auto place = place_commands().count;
+    place_.sent();
+    if (done < place) return place_.undone();
+    place_.kept();
+    done -= place;
+  }
   if (state_ != State::announced) return;
-  if (done >= begin_.commands) {
+  if (done >= begin_.count) {
     state_ = State::open;
   } else if (done > 0) {
     left_.note_anything();  // the isolation was meant for this one, and now waits for the next
@@ -49,14 +106,12 @@ void MariadbConnection::note_begun(std::size_t done) noexcept {
 }
 
 // Nothing where the answer has to be asked for again, by a prepared statement.
-std::optional<Result> MariadbConnection::run_with_begin(PreparedStatement& statement, Run& run,
-                                                        std::string_view sql) {
-  const auto replies = link_.ask(begin_.sql + "; " + std::string(sql), run.patience());
-  note_begun(replies.done);
-  if (replies.trouble) {
-    const bool begun = state_ == State::open;
-    fail(*replies.trouble, begun ? sql : std::string_view(begin_.sql), statement.text, run);
-  }
+std::optional<Result> MariadbConnection::run_with_opening(PreparedStatement& statement, Run& run,
+                                                          std::string_view sql) {
+  const auto replies = link_.ask(opening(sql), run.patience());
+  note_opened(replies.done);
+  if (replies.trouble)
+    fail(*replies.trouble, opens() ? opening({}) : std::string(sql), statement.text, run);
   auto result = text_rows(replies);
   if (!result) {
     statement.as_text = false;
@@ -70,7 +125,7 @@ std::optional<Result> MariadbConnection::run_with_begin(PreparedStatement& state
 void MariadbConnection::command(const std::string& sql) {
   Patience patience(deadline());
   const auto replies = link_.ask(sql, patience);
-  note_begun(replies.done);
+  note_opened(replies.done);
   if (!replies.trouble) return;
   if (patience.gone() || link_.lost()) {
     link_.give_up();
@@ -82,8 +137,7 @@ void MariadbConnection::command(const std::string& sql) {
 void MariadbConnection::do_savepoint_command(std::string_view sql) {
   require_time(sql);
   require_unspoiled(sql);
-  const bool begins = state_ == State::announced;
-  command(begins ? begin_.sql + "; " + std::string(sql) : std::string(sql));
+  command(opening(sql));
 }
 
 }  // namespace carrel::mariadb

@@ -10,16 +10,6 @@
 #include "drivers/mariadb/mariadb_run.h"
 
 namespace carrel::mariadb {
-namespace {
-
-std::string quoted(std::string_view name) {
-  std::string made = "`";
-  for (const char c : name) made += c == '`' ? std::string("``") : std::string(1, c);
-  return made + "`";
-}
-
-}  // namespace
-
 MariadbConnection::MariadbConnection(std::shared_ptr<const MariadbOptions> options,
                                      std::shared_ptr<Control> control, Clock::Steady deadline)
     : options_(std::move(options)),
@@ -135,11 +125,12 @@ Result MariadbConnection::do_execute(const Statement& statement,
   auto& found = known(statement);
   require_allowed(found, statement.text, parameters.size());
   left_.note(found.text, statement.leaves);
-  if (found.as_text && state_ == State::announced) {
-    if (auto result = run_with_begin(found, run, statement.text)) return std::move(*result);
+  if (found.as_text && opens()) {
+    if (auto result = run_with_opening(found, run, statement.text)) return std::move(*result);
   }
+  if (place_.pending()) send_opening();  // a statement is prepared for the database of that moment
   prepare(found, statement.text, run);
-  send_begin();
+  send_opening();
   auto result = run_bound(found, parameters, run, statement.text);
   if (!result) {
     forget(statement.text, found, run);
@@ -355,10 +346,15 @@ bool MariadbConnection::reset() noexcept {
   left_.clear();
   if (left == Leaves::nothing) {
     do_rollback();
+    if (place_.away()) [[unlikely]]
+      leave_place();
     return !broken();
   }
   Patience patience(upkeep_deadline());
-  if (left == Leaves::locks && release_locks(patience)) return !broken();
+  if (left == Leaves::locks && release_locks(patience)) {
+    leave_place();
+    return !broken();
+  }
   if (broken()) return false;
   // Rolls back as well. What was prepared is gone with the rest.
   state_ = State::none;
@@ -367,6 +363,8 @@ bool MariadbConnection::reset() noexcept {
   if (!link_.reset_session(patience) || !configure(patience, role)) link_.give_up();
   known_.clear();
   unkept_.reset();
+  place_.came_home();
+  known_.set_space(place_.space());
   return !broken();
 }
 

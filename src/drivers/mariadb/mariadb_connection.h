@@ -16,6 +16,7 @@
 #include "drivers/mariadb/mariadb_statement.h"
 #include "drivers/remote/canceller.h"
 #include "drivers/remote/leftovers.h"
+#include "drivers/remote/place_record.h"
 
 namespace carrel::mariadb {
 
@@ -40,6 +41,7 @@ class MariadbConnection final : public Connection {
   void do_commit() override;
   void do_rollback() noexcept override;
   void do_savepoint_command(std::string_view sql) override;
+  void do_set_place(const Place& place) override;
   [[nodiscard]] Clock::Steady upkeep_deadline() const noexcept override;
 
  private:
@@ -51,12 +53,13 @@ class MariadbConnection final : public Connection {
     spoiled  // rolled back by a conflict; only rollback() leads out
   };
 
-  // BEGIN as it is sent, with what may have to come before it.
-  struct Begin {
+  // One or several commands of our own, as one text.
+  struct Commands {
     std::string sql;
-    std::size_t commands = 1;  // in it
+    std::size_t count = 0;
   };
-  [[nodiscard]] static Begin begin_for(const BeginOptions& options);
+  [[nodiscard]] static Commands begin_for(const BeginOptions& options);
+  [[nodiscard]] Commands place_commands() const;
 
   [[nodiscard]] PreparedStatement& known(const Statement& statement);
   [[nodiscard]] static PreparedStatement read(std::string_view sql);
@@ -64,10 +67,16 @@ class MariadbConnection final : public Connection {
   void require_allowed(const PreparedStatement& statement, std::string_view sql,
                        std::size_t values) const;
   void require_unspoiled(std::string_view sql) const;
-  void send_begin();
-  [[nodiscard]] std::optional<Result> run_with_begin(PreparedStatement& statement, Run& run,
-                                                     std::string_view sql);
-  void note_begun(std::size_t done) noexcept;
+  // What has to be sent before the next statement: its place, and BEGIN.
+  [[nodiscard]] bool opens() const noexcept {
+    return state_ == State::announced || place_.pending();
+  }
+  [[nodiscard]] std::string opening(std::string_view statement) const;
+  void send_opening();
+  [[nodiscard]] std::optional<Result> run_with_opening(PreparedStatement& statement, Run& run,
+                                                       std::string_view sql);
+  void note_opened(std::size_t done);
+  void leave_place();
   void require_finished(const PreparedStatement& statement, Run& run, std::string_view sql);
   [[nodiscard]] std::optional<Result> run_bound(PreparedStatement& statement,
                                                 std::span<const Value> parameters, Run& run,
@@ -102,7 +111,8 @@ class MariadbConnection final : public Connection {
   db::StatementCache<PreparedStatement> known_;
   std::optional<PreparedStatement> unkept_;  // the last one, where none are kept
   std::string role_;                         // as the session started; empty: none
-  Begin begin_;
+  remote::PlaceRecord place_;
+  Commands begin_;
   State state_ = State::none;
   remote::Leftovers left_;
 };

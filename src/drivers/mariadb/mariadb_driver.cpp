@@ -38,7 +38,7 @@ class MariadbDriver final : public Driver {
  private:
   std::shared_ptr<const MariadbOptions> options_;
   std::shared_ptr<Control> control_;
-  Traits traits_{.name = "mariadb", .remote = true, .dialect = kDialect};
+  Traits traits_{.name = "mariadb", .remote = true, .dialect = kDialect, .places = true};
 };
 
 }  // namespace

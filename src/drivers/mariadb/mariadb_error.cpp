@@ -49,6 +49,7 @@ constexpr auto kMeanings = std::to_array<Row>({
     {ER_COLUMNACCESS_DENIED_ERROR, {"sql.access_denied"}},
     {ER_SPECIFIC_ACCESS_DENIED_ERROR, {"sql.access_denied"}},
     {ER_HOST_NOT_PRIVILEGED, {"sql.access_denied"}},
+    {ER_INVALID_ROLE, {"sql.no_role"}},  // there is none, or it was not granted
     {ER_BAD_DB_ERROR, {"sql.no_database"}},
     {ER_NO_DB_ERROR, {"sql.no_database"}},
     {ER_CON_COUNT_ERROR, {"sql.cannot_connect", Outcome::passing}},

@@ -144,9 +144,10 @@ std::int64_t MariadbConnection::load_in_chunks(const BulkRows& rows, std::size_t
   require_unspoiled(sql);
   const std::size_t total = rows.values.size() / rows.columns.size();
   Run run(*this);
+  if (place_.pending()) send_opening();
   auto loading = read(sql);  // not kept: an array stays bound to a statement
   prepare(loading, sql, run);
-  send_begin();
+  send_opening();
   std::int64_t loaded = 0;
   for (std::size_t first = 0; first < total;) {
     const auto count = rows_that_fit(rows, first, most);

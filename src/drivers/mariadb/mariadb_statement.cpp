@@ -39,6 +39,12 @@ bool may_go_as_text(std::string_view sql, const remote::StatementText& text) {
          (first == "insert" || first == "update" || first == "delete" || first == "replace");
 }
 
+std::string quoted(std::string_view name) {
+  std::string made = "`";
+  for (const char c : name) made += c == '`' ? std::string("``") : std::string(1, c);
+  return made + "`";
+}
+
 MYSQL_TIME time_of(Timestamp at) noexcept {
   using namespace std::chrono;
   const auto day = floor<days>(at);

@@ -34,7 +34,7 @@ struct PreparedStatement {
   StatementPtr handle;  // none until it has been prepared
   remote::StatementText text;
   std::vector<std::size_t> order;
-  bool as_text = false;  // may travel along with BEGIN, see may_go_as_text()
+  bool as_text = false;  // may travel along with BEGIN: see may_go_as_text()
 };
 
 // A statement without parameters whose answer says the same in either of MariaDB's two protocols,
@@ -71,6 +71,9 @@ class Binding {
 // The same of a statement that went as text. Nothing where a column comes in fewer digits, or in
 // another form, than from a prepared statement.
 [[nodiscard]] std::optional<Result> text_rows(const Replies& replies);
+
+// As a name in backticks.
+[[nodiscard]] std::string quoted(std::string_view name);
 
 [[nodiscard]] MYSQL_TIME time_of(Timestamp at) noexcept;
 

@@ -61,7 +61,9 @@ PostgresConnection::PostgresConnection(std::shared_ptr<const PostgresOptions> op
       link_(*options_, remote::at_most(deadline, options_->connect_max)),
       canceller_(cancel_of(link_.get())),
       pipeline_(link_, canceller_),
-      known_(options_->statements_max) {
+      known_(options_->statements_max),
+      place_(options_->statements_max == 0 ? remote::PlaceRecord::Lasts::transaction
+                                           : remote::PlaceRecord::Lasts::session) {
   set_deadline(deadline);
   reported_ = reported_by(link_.get());
   if (resolves()) run_ = run_of(*this);
@@ -119,7 +121,8 @@ Result PostgresConnection::do_execute(const Statement& statement,
 // A known statement that nothing has to travel with: nothing is planned then, and it goes by
 // itself.
 Variant* PostgresConnection::ready_alone(const BatchItem& item) {
-  if (begin_ != nullptr || !discarded_.empty() || options_->statements_max == 0) return nullptr;
+  if (begin_ != nullptr || place_.pending() || !discarded_.empty() || options_->statements_max == 0)
+    return nullptr;
   if (resolves() && writes_ && number_.empty() && in_transaction()) return nullptr;
   auto* known = known_.find(item.statement);
   if (known == nullptr || known->text.drops_prepared) return nullptr;
@@ -172,6 +175,7 @@ PostgresConnection::Ran PostgresConnection::run(std::span<const BatchItem> items
     auto outcome = pipeline_.run(by_deadline(OnDeadline::cancel));
     broken_ |= !outcome.usable;
     learn(made, outcome);
+    settle_place(has_committed(made, outcome));
     if (!again && prepare_again(made, outcome)) continue;
     require_success(made, outcome);
     return {std::move(made), std::move(outcome)};
@@ -202,11 +206,14 @@ void PostgresConnection::do_commit() {
   const auto outcome = pipeline_.command("commit", by_deadline(OnDeadline::leave));
   broken_ |= !outcome.usable;
   if (outcome.ending != Ending::complete || outcome.failure) {
+    settle_place(/*committed=*/false);
     Plan only_commit;
     only_commit.commit = 0;
     require_success(only_commit, outcome);
   }
-  if (outcome.answers[0]) require_committed(outcome, 0);
+  if (!outcome.answers[0]) return;
+  settle_place(is_commit(outcome, 0));
+  require_committed(outcome, 0);
 }
 
 void PostgresConnection::do_rollback() noexcept {
@@ -214,20 +221,21 @@ void PostgresConnection::do_rollback() noexcept {
   if (!in_transaction()) return;
   const auto outcome = pipeline_.command("rollback", for_upkeep());
   broken_ |= !outcome.usable || !outcome.answers[0];
+  settle_place(/*committed=*/false);
 }
 
 void PostgresConnection::do_savepoint_command(std::string_view sql) {
   require_time(sql);
   require_usable(sql);
   Plan made;
-  queue_begin(made);
-  queue_number(made);
+  queue_opening(made);
   made.statements.push_back({.sql = sql, .variant = nullptr});
   made.statements.front().execute = pipeline_.add_command(std::string(sql));
   const auto outcome = pipeline_.run(by_deadline(OnDeadline::cancel));
   broken_ |= !outcome.usable;
   learn_number(made, outcome);
   learn_begin(made, outcome);
+  settle_place(/*committed=*/false);
   require_success(made, outcome);
 }
 
@@ -243,7 +251,11 @@ bool PostgresConnection::reset() noexcept {
   const bool open = in_transaction();
   const auto left = left_behind();
   left_.clear();
-  if (!open && left == Leaves::nothing) return true;
+  if (!open && left == Leaves::nothing) {
+    if (place_.away()) [[unlikely]]
+      leave_place();
+    return true;
+  }
   if (open) pipeline_.add_command("rollback");
   auto by_hand = Outcome::kNone;
   if (left == Leaves::locks) pipeline_.add_command(kUnlocking);
@@ -255,6 +267,9 @@ bool PostgresConnection::reset() noexcept {
   const bool clean = outcome.usable && outcome.failed == Outcome::kNone &&
                      (by_hand == Outcome::kNone || PQntuples(outcome.answers[by_hand].get()) == 0);
   broken_ |= !clean;
+  settle_place(/*committed=*/false);
+  if (left == Leaves::anything) place_.came_home();
+  leave_place();
   return clean;
 }
 

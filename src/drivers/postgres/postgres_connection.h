@@ -19,6 +19,7 @@
 #include "drivers/postgres/postgres_pipeline.h"
 #include "drivers/postgres/postgres_statement.h"
 #include "drivers/remote/leftovers.h"
+#include "drivers/remote/place_record.h"
 
 namespace carrel::postgres {
 
@@ -44,6 +45,7 @@ class PostgresConnection final : public Connection {
   void do_begin(const BeginOptions& options) override;
   void do_commit() override;
   void do_rollback() noexcept override;
+  void do_set_place(const Place& place) override;
   void do_prepare(std::string_view name) override;
   bool do_finish_prepared(std::string_view name, Prepared end) override;
   void do_savepoint_command(std::string_view sql) override;
@@ -62,6 +64,8 @@ class PostgresConnection final : public Connection {
     std::size_t execute = 0;
   };
   struct Plan {
+    std::size_t first_of_place = Outcome::kNone;
+    std::size_t place = 0;  // steps that it takes
     std::size_t prepare_begin = Outcome::kNone;
     std::size_t begin = Outcome::kNone;
     std::size_t number = Outcome::kNone;
@@ -92,6 +96,17 @@ class PostgresConnection final : public Connection {
   void note(Plan& plan, const BatchItem& item, const remote::StatementText& text);
   [[nodiscard]] std::shared_ptr<Variant> variant_for(KnownStatement& known,
                                                      std::span<const Value> values);
+  [[nodiscard]] std::vector<std::string> place_commands() const;
+  void queue_place(Plan& plan);
+  void send_place();
+  void settle_place(bool committed);
+  void leave_place();
+  [[nodiscard]] static bool is_commit(const Outcome& outcome, std::size_t step);
+  [[nodiscard]] static bool has_committed(const Plan& plan, const Outcome& outcome);
+  void queue_opening(Plan& plan);
+  [[nodiscard]] std::string load_opening();
+  [[nodiscard]] static bool means_no_role(std::string_view sqlstate) noexcept;
+  [[noreturn]] void throw_no_place(const Outcome& outcome);
   void queue_begin(Plan& plan);
   void queue_number(Plan& plan);
   void learn_number(const Plan& plan, const Outcome& outcome);
@@ -126,6 +141,7 @@ class PostgresConnection final : public Connection {
   Pipeline pipeline_;
   Discarded discarded_;
   db::StatementCache<KnownStatement> known_;
+  remote::PlaceRecord place_;
   Parameters parameters_;
   const Begin* begin_ = nullptr;  // BEGIN that has not been sent yet
   std::bitset<Begin::kCount> begins_on_server_;

@@ -126,6 +126,8 @@ class PostgresConnection::Copy {
     }
   }
 
+  [[nodiscard]] bool succeeded() const noexcept { return complete_ && !failure_; }
+
   // The number of rows, or an error.
   std::int64_t conclude(const Plan& plan, std::string_view sql) {
     Outcome outcome;
@@ -137,6 +139,8 @@ class PostgresConnection::Copy {
       outcome.failure = std::move(failure_);
     }
     if (ending_ != Ending::complete) of_.throw_lost(plan, outcome, Fate::unknown);
+    if (outcome.failure && plan.place > 0 && means_no_role(sqlstate_of(outcome.failure.get())))
+      of_.throw_no_place(outcome);
     if (outcome.failure) of_.throw_failure(outcome, sql);
     if (plan.autocommit) of_.require_replicated(outcome);
     return rows_;
@@ -205,11 +209,11 @@ std::int64_t PostgresConnection::do_load(const BulkRows& rows) {
   plan.autocommit = !in_transaction();
   plan.only_reads = false;
   plan.statements.push_back({.sql = sql, .variant = nullptr});
-  const auto* begun = std::exchange(begin_, nullptr);
-  const std::string begin = begun == nullptr ? std::string() : begun->sql + "; ";
+  plan.place = place_.pending() ? place_commands().size() : 0;
+  const auto opening = load_opening();
 
   Copy copy(*this);
-  copy.start(begin + sql);
+  copy.start(opening + sql);
   std::string chunk;
   const std::size_t width = rows.columns.size();
   for (std::size_t i = 0; i < rows.values.size() && copy.wants_rows(); ++i) {
@@ -220,7 +224,21 @@ std::int64_t PostgresConnection::do_load(const BulkRows& rows) {
     chunk.clear();
   }
   copy.finish();
+  settle_place(copy.succeeded());
   return copy.conclude(plan, sql);
+}
+
+// The place and BEGIN, in one text with COPY: the server runs nothing after what fails.
+std::string PostgresConnection::load_opening() {
+  std::string place;
+  if (place_.pending()) {
+    for (const auto& sql : place_commands()) place += sql + "; ";
+    place_.sent();
+  }
+  const auto* begun = std::exchange(begin_, nullptr);
+  const std::string begin = begun == nullptr ? std::string() : begun->sql + "; ";
+  const bool within = place_.lasts() == remote::PlaceRecord::Lasts::transaction;
+  return within ? begin + place : place + begin;
 }
 
 }  // namespace carrel::postgres

@@ -44,7 +44,7 @@ class PostgresDriver final : public Driver {
  private:
   std::shared_ptr<const PostgresOptions> options_;
   std::shared_ptr<Askers> askers_ = std::make_shared<Askers>();  // connections may outlive us
-  Traits traits_{.name = "postgres", .remote = true, .dialect = kDialect};
+  Traits traits_{.name = "postgres", .remote = true, .dialect = kDialect, .places = true};
 };
 
 }  // namespace

@@ -14,6 +14,9 @@ void PostgresConnection::require_success(const Plan& plan, const Outcome& outcom
     if (plan.autocommit) require_replicated(outcome);
     return;
   }
+  if (plan.place > 0 && outcome.failed >= plan.first_of_place &&
+      outcome.failed < plan.first_of_place + plan.place)
+    throw_no_place(outcome);
   std::string_view sql = "commit";
   if (outcome.failed == plan.begin || outcome.failed == plan.prepare_begin) sql = plan.begun->sql;
   for (const auto& statement : plan.statements) {

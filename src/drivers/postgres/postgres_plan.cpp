@@ -36,8 +36,8 @@ PostgresConnection::Plan PostgresConnection::plan(std::span<const BatchItem> ite
   made.statements.reserve(items.size());
   // Everything is checked before the first command is queued: nothing can be taken back then.
   for (const auto& item : items) look_up(made, item);
-  queue_begin(made);
-  queue_number(made);
+  if (place_.pending() && made.autocommit && !made.only_queries) send_place();
+  queue_opening(made);
   if (made.only_queries) queue_discarded(made);
   for (std::size_t i = 0; i < items.size(); ++i) queue(made.statements[i], items[i].parameters);
   if (then == Then::commit) made.commit = pipeline_.add_command("commit");
@@ -79,6 +79,15 @@ std::shared_ptr<Variant> PostgresConnection::variant_for(KnownStatement& known,
   known.variants.push_back(
       std::make_shared<Variant>("c" + std::to_string(++statements_made_), values, &discarded_));
   return known.variants.back();
+}
+
+// What goes before the first statement.
+void PostgresConnection::queue_opening(Plan& plan) {
+  const bool within = place_.lasts() == remote::PlaceRecord::Lasts::transaction;
+  if (!within) queue_place(plan);
+  queue_begin(plan);
+  if (within) queue_place(plan);
+  queue_number(plan);
 }
 
 void PostgresConnection::queue_begin(Plan& plan) {

@@ -20,6 +20,7 @@ void PostgresConnection::do_prepare(std::string_view name) {
   const std::string sql = "prepare transaction '" + std::string(name) + "'";
   const auto outcome = pipeline_.command(sql.c_str(), by_deadline(OnDeadline::leave));
   broken_ |= !outcome.usable;
+  settle_place(/*committed=*/false);  // where it was prepared, the session keeps it: sent once more
   if (outcome.ending == Ending::complete && sqlstate_of(outcome.failure.get()) == "55000") {
     throw SqlError("sql.unsupported", {.message = "this server keeps no prepared transactions: "
                                                   "its max_prepared_transactions is 0",
@@ -41,6 +42,7 @@ bool PostgresConnection::do_finish_prepared(std::string_view name, Prepared end)
   const std::string sql = (end == Prepared::commit ? "commit prepared '" : "rollback prepared '") +
                           std::string(name) + "'";
   require_usable(sql);
+  if (place_.pending()) send_place();
   number_.clear();  // of an earlier transaction, which must not be asked after
   const auto outcome = pipeline_.command(sql.c_str(), by_deadline(OnDeadline::leave));
   broken_ |= !outcome.usable;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "carrel/base/error.h"
 #include "carrel/db/connection.h"
@@ -153,6 +154,16 @@ void session_with_shards(Pool& pool_a, Pool& pool_b) {
                                     .ranges = {{0, 511, "a"}, {512, 1'023, "b"}},
                                     .key = [&] { return customer.find(); }}});
   customer.set(ShardKey("alice"));
+}
+
+// On the pages about routes.
+std::vector<Route> routes_of_one_pool(Pool& shared, const std::vector<std::string>& names) {
+  std::vector<Route> routes;
+  for (const auto& name : names) {
+    routes.push_back(
+        {.name = name, .pool = &shared, .place = {.role = "tenant_" + name, .schema = name}});
+  }
+  return routes;
 }
 
 void together(Session& session, const RequestLocal<ShardKey>& customer, const ShardKey& from,
