@@ -67,14 +67,22 @@ class Recoverer {
     });
   }
 
+  // A connection that has lain idle since before its server died says nothing of the server. Each
+  // that is found dead is closed, and the last one is new.
+  [[nodiscard]] static Pool::Lease lend(Pool& pool, Clock::Steady until) {
+    for (;;) {
+      auto lease = pool.borrow({.deadline = until});
+      lease->set_deadline(until);
+      if (lease->validate() || Clock::Steady::clock::now() >= until) return lease;
+    }
+  }
+
   template <class F>
   void reach(const Database& database, Clock::Steady until, const F& ask) {
     const auto& name = database.destination.route.name;
     if (std::ranges::count(found_.unreachable, name) > 0) return;
     try {
-      auto lease = database.destination.route.pool->borrow({.deadline = until});
-      lease->set_deadline(until);
-      ask(*lease);
+      ask(*lend(*database.destination.route.pool, until));
     } catch (const SqlError&) {
       found_.unreachable.push_back(name);
     } catch (const Error& error) {

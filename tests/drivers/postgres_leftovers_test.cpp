@@ -112,14 +112,18 @@ INSTANTIATE_TEST_SUITE_P(
             Leftover{"SessionAuthorization", "set session authorization pg_monitor",
                      "select 1 where session_user = 'pg_monitor'"},
             Leftover{"TemporaryTable", "create temporary table leftover (id int)",
-                     "select 1 from pg_class where relname = 'leftover'"},
+                     "select 1 from pg_class where relname = 'leftover' and "
+                     "relnamespace = pg_my_temp_schema()"},
             Leftover{"TemporaryTableByItsSchema", "create table \"pg_temp\".leftover (id int)",
-                     "select 1 from pg_class where relname = 'leftover'"},
+                     "select 1 from pg_class where relname = 'leftover' and "
+                     "relnamespace = pg_my_temp_schema()"},
             Leftover{"TemporaryView", "create temporary view leftover as select 1",
-                     "select 1 from pg_class where relname = 'leftover'"},
+                     "select 1 from pg_class where relname = 'leftover' and "
+                     "relnamespace = pg_my_temp_schema()"},
             Leftover{"TemporaryFunction",
                      "create function pg_temp.leftover() returns int language sql as 'select 1'",
-                     "select 1 from pg_proc where proname = 'leftover'"},
+                     "select 1 from pg_proc where proname = 'leftover' and "
+                     "pronamespace = pg_my_temp_schema()"},
             Leftover{"AdvisoryLock", "select pg_advisory_lock(42)",
                      "select 1 from pg_locks where locktype = 'advisory' and "
                      "pid = pg_backend_pid()"},
@@ -141,11 +145,13 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Combine(
         testing::Values(
             Leftover{"TemporaryTableOfAQuery", "select 1 as id into temp leftover",
-                     "select 1 from pg_class where relname = 'leftover'"},
+                     "select 1 from pg_class where relname = 'leftover' and "
+                     "relnamespace = pg_my_temp_schema()"},
             Leftover{"SequenceValue",
                      "do $$ begin create sequence if not exists pg_temp.leftover; "
                      "perform nextval('pg_temp.leftover'); end $$",
-                     "select 1 from pg_class where relname = 'leftover'"},
+                     "select 1 from pg_class where relname = 'leftover' and "
+                     "relnamespace = pg_my_temp_schema()"},
             Leftover{"FunctionNamedAsAHarmlessOne", "select " + own_name() + ".log('7MB')",
                      "select 1 where current_setting('work_mem') = '7MB'"},
             Leftover{"FunctionCalledByDdl",
