@@ -135,7 +135,7 @@ TEST_P(PlacedOnPostgres, ACommitThatFailedTakesItBack) {
   connection_->begin({});
   EXPECT_EQ(failing([&] { connection_->batch_and_commit(twice); }), "sql.unique_violation");
   expect_in(a_);
-  connection_->reset();
+  EXPECT_TRUE(connection_->reset());
   in(b_);
   expect_in(b_);
   in(a_);
