@@ -109,20 +109,21 @@ class Puppet {
   Puppet& operator=(const Puppet&) = delete;
   ~Puppet() {
     while (!done()) std::this_thread::yield();  // only after a failure it is not
-    tell({.what = Order::end});
+    tell({.what = Act::end});
     thread_.join();
   }
 
-  void borrow(std::size_t pool) { tell({.what = Order::borrow, .which = pool}); }
-  void give_back(std::size_t at) { tell({.what = Order::give_back, .which = at}); }
+  void borrow(std::size_t pool) { tell({.what = Act::borrow, .which = pool}); }
+  void give_back(std::size_t at) { tell({.what = Act::give_back, .which = at}); }
   [[nodiscard]] bool done() const { return state_ == State::done; }
   // After a borrow that is done: the error's code, or nothing.
   [[nodiscard]] const std::string& code() const { return code_; }
 
  private:
   enum class State { done, told };
+  enum class Act { borrow, give_back, end };
   struct Order {
-    enum { borrow, give_back, end } what = end;
+    Act what = Act::end;
     std::size_t which = 0;
   };
 
@@ -134,8 +135,8 @@ class Puppet {
   void run() {
     for (;;) {
       state_.wait(State::done);
-      if (order_.what == Order::end) return leases_.clear();
-      if (order_.what == Order::give_back) {
+      if (order_.what == Act::end) return leases_.clear();
+      if (order_.what == Act::give_back) {
         leases_.erase(leases_.begin() + static_cast<std::ptrdiff_t>(order_.which));
       } else {
         code_ = code_of(
