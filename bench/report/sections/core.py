@@ -186,8 +186,8 @@ machine is another, the same goals stand a second time as ratios to Boost in the
   tried are in ADR 3.
 - Beyond sixteen variables a `get` has seven loads and a multiplication (the first level's miss, the
   table's address and mask, the entry), and a thousand variables' table is 32 KiB, all of a core's first
-  cache, where folly indexes a dense array. Against folly `pointer` was 1.34x to 1.63x in
-  three runs, `chain` 1.39x to 1.49x, `increment` 1.02x to 1.05x. A dense array would meet the goal and is
+  cache, where folly indexes a dense array. Against folly `pointer` was 1.32x to 1.63x in
+  four runs, `chain` 1.38x to 1.49x, `increment` 1.02x to 1.05x. A dense array would meet the goal and is
   what makes a thread's memory grow with the highest number of a variable: folly's row below.
 - folly is in no Debian 12: what is measured is a build of its ThreadLocal by the same compiler, -O3,
   configured in by `-DCARREL_FOLLY=PREFIX`.
