@@ -4,6 +4,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <new>
+#include <thread>
+#include <vector>
 
 #include "carrel/base/assert.h"
 #include "carrel/base/error.h"
@@ -11,16 +13,28 @@
 
 namespace carrel {
 
-// Asio's pool, which keeps the queue and the threads.
+// Asio's pool, which keeps the queue. The threads are ours: where the system has no more of them,
+// Asio's constructor waits for ever for those that it has started already.
 class WorkerPool::Threads {
  public:
-  explicit Threads(std::size_t count) : pool_(count) {}
+  explicit Threads(std::size_t count) : pool_(0) {
+    try {
+      workers_.reserve(count);
+      while (workers_.size() < count) workers_.emplace_back([this] { pool_.attach(); });
+    } catch (...) {
+      pool_.stop();  // else their end, which comes next, would not
+      throw;
+    }
+  }
   Threads(const Threads&) = delete;
   Threads& operator=(const Threads&) = delete;
   ~Threads() = default;
 
   // Runs what is queued, which the core drops, and waits.
-  void join() { pool_.join(); }
+  void join() {
+    pool_.wait();
+    workers_.clear();
+  }
 
   void post(std::shared_ptr<pool::Core> core, std::unique_ptr<pool::Task> task) {
     boost::asio::post(pool_, [core = std::move(core), task = std::move(task)]() mutable {
@@ -30,6 +44,7 @@ class WorkerPool::Threads {
 
  private:
   boost::asio::thread_pool pool_;
+  std::vector<std::jthread> workers_;  // end before it does
 };
 
 WorkerPool::WorkerPool(WorkerPoolOptions options)
