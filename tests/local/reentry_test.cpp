@@ -98,12 +98,14 @@ TEST(Reentry, WhatSetHasReplacedMayRemoveTheNewValueInItsDestructor) {
 // No thread keeps memory of this size: to write there afterwards is found by AddressSanitizer.
 struct Large {
   explicit Large(std::function<void()> words = {}) : held(std::move(words)) {}
-  Large(Large&&) = default;
+  Large(Large&& other) noexcept : held(std::exchange(other.held, {})) {}
   Large& operator=(Large&& other) noexcept {
     const Unassignable dies_at_the_end(std::exchange(held, std::move(other.held)));
     return *this;
   }
-  ~Large() = default;
+  ~Large() {
+    if (held) held();
+  }
   std::function<void()> held;
   std::array<char, 65'536> rest{};
 };
@@ -116,6 +118,20 @@ TEST(Reentry, WhatAnAssignmentDestroysMayRemoveTheNewValue) {
     variable.remove();
   }));
   variable.set(Large());
+  EXPECT_EQ(died, 1);
+  EXPECT_EQ(variable.peek(), nullptr);
+}
+
+TEST(Reentry, WhatABindGuardEndsMayRemoveTheValueThatIsThereAgain) {
+  const ThreadLocal<Large> variable;
+  variable.set(Large());
+  int died = 0;
+  {
+    const auto guard = variable.bind(Large([&] {
+      ++died;
+      variable.remove();
+    }));
+  }
   EXPECT_EQ(died, 1);
   EXPECT_EQ(variable.peek(), nullptr);
 }

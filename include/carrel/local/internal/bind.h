@@ -87,7 +87,9 @@ class [[nodiscard]] Bind : private local::BindChain {
     }
     T* present = local::Values<T>::find(key_);
     const bool same_cell = present != nullptr;
+    std::optional<T> bound;  // dies last: its destructor may use this very variable
     if (same_cell) {
+      bound.emplace(std::move(*present));
       *present = std::move(*previous_);
       local::Values<T>::note_change(*present);
     } else {
