@@ -155,18 +155,4 @@ std::string shape_of(std::string_view sql, const SqlDialect& dialect) {
   return shape;
 }
 
-std::string first_word(std::string_view sql, const SqlDialect& dialect) {
-  SqlScanner scanner(sql, dialect);
-  while (const auto token = scanner.next()) {
-    if (token->kind == TokenKind::space || token->kind == TokenKind::comment) continue;
-    if (token->kind != TokenKind::word) return {};
-    std::string word(token->text);
-    for (char& c : word) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return word;
-  }
-  return {};
-}
-
 }  // namespace carrel::db

@@ -65,7 +65,4 @@ class SqlScanner {
 // characters: safe for logs.
 [[nodiscard]] std::string shape_of(std::string_view sql, const SqlDialect& dialect);
 
-// The first word, in lower case; empty where the text begins with none.
-[[nodiscard]] std::string first_word(std::string_view sql, const SqlDialect& dialect);
-
 }  // namespace carrel::db

@@ -18,13 +18,6 @@ std::uint64_t next_key() noexcept {
   return next.fetch_add(1, std::memory_order_relaxed);
 }
 
-// Only a guess: what turns out to write is remembered as writing.
-Access guess_access(std::string_view sql, const SqlDialect& dialect) {
-  const auto word = db::first_word(sql, dialect);
-  const bool reads = word == "select" || word == "with" || word == "values" || word == "explain";
-  return reads ? Access::read_only : Access::read_write;
-}
-
 std::string with_tables(std::string_view text, const Destination& to) {
   std::string sql;
   sql.reserve(text.size() + 32);
@@ -81,7 +74,7 @@ Resolved::Resolved(std::string_view text_with_slots, const Destination& to, std:
       sql(std::move(plain_sql)),
       key(next_key()),
       only_reads(session::only_reads(sql, to.route.pool->traits().dialect)),
-      access(guess_access(sql, to.route.pool->traits().dialect)) {}
+      access(only_reads ? Access::read_only : Access::read_write) {}
 
 Router::Router(std::vector<Route> routes, Marker marker, std::size_t statements_max,
                std::optional<Shards> shards)

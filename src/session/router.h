@@ -41,7 +41,7 @@ struct Resolved {
   const std::string sql;               // with tables
   const std::uint64_t key;             // its name in the connections' statement caches
   const bool only_reads;               // as its words tell: see reading.h
-  mutable std::atomic<Access> access;  // a guess by the first word, until a reader refused it
+  mutable std::atomic<Access> access;  // guessed by only_reads, until a reader refused it
 };
 
 // A statement found in the cache, or, where that is full, made for this call.

@@ -111,11 +111,5 @@ TEST(StatementShape, HoldsNoLiteral) {
   EXPECT_LE(shape_of("select " + std::string(10'000, 'x'), kSqlite).size(), 403U);
 }
 
-TEST(StatementShape, KnowsTheFirstWord) {
-  EXPECT_EQ(first_word("  /* x */ SELECT 1", kSqlite), "select");
-  EXPECT_EQ(first_word("(select 1)", kSqlite), "");
-  EXPECT_EQ(first_word("", kSqlite), "");
-}
-
 }  // namespace
 }  // namespace carrel::db
