@@ -88,8 +88,7 @@ eight threads, whichever is faster.""",
 TOGETHER = Table(
     title="Two databases on one PostgreSQL: all or none, and a transaction on each",
     note="""One thread, a balance changed in each. Apart: four round trips, a statement and a COMMIT
-each. `session.together` makes seven: the row of its log, two phases for one of the COMMITs, and the
-connection that decides is cleaned before it goes back, since writing the row sets how it is flushed.""",
+each. `session.together` makes six: the row of its log, and two phases for one of the COMMITs.""",
     columns=(("time of both", ""),), baseline="Together_Apart",
     rows=(Row("together, by two-phase commit", "Together_TwoPhase"),
           Row("apart, each by its own COMMIT", "Together_Apart")))
@@ -179,9 +178,6 @@ than 20 us, it loses some hundredths. Tried on a machine that was not quiet, in 
 pool, medians of five and nine runs of 300 ms, as it is 1.15 and 1.10: to yield the processor after
 handing over, 1.12 and 1.11; to wake by a pipe, whose reader the kernel likes to keep on the writer's
 processor, 1.05, for two descriptors a thread and one system call more a wake-up, so it was left.
-
-**Borrowing uncontended** was 14.9 ns before one loan in 64 was timed for `use_time`, and is 30 to 37 ns
-since: missed, and to be mended.
 
 **Borrowing for a server** reads the coarse clock twice, for ages and idle times.
 """
