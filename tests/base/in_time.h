@@ -15,6 +15,15 @@ inline constexpr std::chrono::milliseconds kNever = std::chrono::hours(1);
 // More than any machine is late by, and far less than that.
 inline constexpr std::chrono::seconds kInTime{20};
 
+// A driver's options, as tests of deadlines want them.
+template <class Options>
+Options ended_by_deadlines_only(Options options, std::chrono::milliseconds grace) {
+  options.grace = grace;
+  options.connect_max = kNever;
+  options.upkeep_max = kNever;
+  return options;
+}
+
 template <class Run>
 auto in_time(const Run& run) {
   struct Watch {

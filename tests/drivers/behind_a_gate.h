@@ -91,10 +91,7 @@ inline const std::vector<GatedServer>& gated_servers() {
                       [](std::uint16_t port) {
                         auto options = postgres_options();
                         options.port = port;
-                        options.grace = kShort;
-                        options.connect_max = kNever;
-                        options.upkeep_max = kNever;
-                        return postgres_driver(options);
+                        return postgres_driver(ended_by_deadlines_only(options, kShort));
                       },
                   .endless = "select pg_sleep(60)",
                   .brief = "select pg_sleep(0.05)",
@@ -108,10 +105,7 @@ inline const std::vector<GatedServer>& gated_servers() {
                         auto options = mariadb_options();
                         options.port = port;
                         options.load_rows = 2;
-                        options.grace = kShort;
-                        options.connect_max = kNever;
-                        options.upkeep_max = kNever;
-                        return mariadb_driver(options);
+                        return mariadb_driver(ended_by_deadlines_only(options, kShort));
                       },
                   .endless = "select sleep(60)",
                   .brief = "select sleep(0.05)",

@@ -10,38 +10,17 @@
 #include <string>
 #include <vector>
 
-#include "drivers/errors.h"
 #include "drivers/mariadb_server.h"
+#include "drivers/one_connection.h"
 
 namespace carrel::test {
 namespace {
 
 using std::array;
 
-class MariadbBegin : public testing::Test {
+class MariadbBegin : public OneConnectionTest {
  protected:
-  MariadbBegin() {
-    run("drop table if exists item");
-    run("create table item (id bigint primary key, name varchar(40))");
-  }
-
-  Result run(std::string_view sql) { return connection_->execute(sql); }
-  template <std::size_t N>
-  Result run(std::string_view sql, const array<Value, N>& values) {
-    return connection_->execute(sql, values);
-  }
-  std::string failing(std::string_view sql) {
-    return thrown_by([&] { run(sql); });
-  }
-  std::int64_t count() { return run("select count(*) from item").one().get<std::int64_t>(0); }
-  template <class Steps>
-  std::uint64_t trips(const Steps& steps) {
-    const auto before = connection_->round_trips();
-    steps();
-    return connection_->round_trips() - before;
-  }
-
-  std::unique_ptr<Connection> connection_ = open_mariadb();
+  MariadbBegin() : OneConnectionTest(open_mariadb(), "id bigint primary key, name varchar(40)") {}
 };
 
 // What one row holds, with the kind of each value.

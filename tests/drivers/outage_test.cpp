@@ -300,10 +300,7 @@ INSTANTIATE_TEST_SUITE_P(
                      auto options = postgres_options();
                      options.port = port;
                      options.application_name = "outage";
-                     options.grace = kShort;
-                     options.connect_max = kNever;
-                     options.upkeep_max = kNever;
-                     return postgres_driver(options);
+                     return postgres_driver(ended_by_deadlines_only(options, kShort));
                    },
                .own_id = "select pg_backend_pid()",
                .endless = "select pg_sleep(60)",
@@ -319,10 +316,7 @@ INSTANTIATE_TEST_SUITE_P(
                    [](std::uint16_t port) {
                      auto options = mariadb_options();
                      options.port = port;
-                     options.grace = kShort;
-                     options.connect_max = kNever;
-                     options.upkeep_max = kNever;
-                     return mariadb_driver(options);
+                     return mariadb_driver(ended_by_deadlines_only(options, kShort));
                    },
                .own_id = "select connection_id()",
                .endless = "select sleep(60)",

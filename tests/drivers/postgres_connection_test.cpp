@@ -3,7 +3,7 @@
 #include <array>
 #include <limits>
 
-#include "drivers/errors.h"
+#include "drivers/one_connection.h"
 #include "drivers/postgres_server.h"
 
 namespace carrel::test {
@@ -11,34 +11,14 @@ namespace {
 
 using std::array;
 
-class Postgres : public testing::Test {
+class Postgres : public OneConnectionTest {
  protected:
-  Postgres() {
-    run("drop table if exists item");
-    run("create table item (id bigint primary key, name text, amount bigint default 0)");
-  }
-
-  Result run(std::string_view sql) { return connection_->execute(sql); }
-  template <std::size_t N>
-  Result run(std::string_view sql, const array<Value, N>& values) {
-    return connection_->execute(sql, values);
-  }
-  std::string failing(std::string_view sql) {
-    return thrown_by([&] { run(sql); });
-  }
-  std::int64_t count() { return run("select count(*) from item").one().get<std::int64_t>(0); }
-  // Round trips that `steps` makes.
-  template <class Steps>
-  std::uint64_t trips(const Steps& steps) {
-    const auto before = connection_->round_trips();
-    steps();
-    return connection_->round_trips() - before;
-  }
+  Postgres()
+      : OneConnectionTest(open_postgres(),
+                          "id bigint primary key, name text, amount bigint default 0") {}
   std::int64_t prepared_on_server() {
     return run("select count(*) from pg_prepared_statements").one().get<std::int64_t>(0);
   }
-
-  std::unique_ptr<Connection> connection_ = open_postgres();
 };
 
 TEST_F(Postgres, EveryKindOfValueComesBackAsItWent) {
