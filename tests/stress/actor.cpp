@@ -133,14 +133,15 @@ bool Actor::end_guard_at(std::size_t index, const Place& place) {
   if (newest == bound_.end()) return false;
   Bound ended = std::move(*newest);
   bound_.erase(newest);
-  if (ended.variable != place.number) {  // its variable has died: it restores nothing
-    ended.guard.reset();
-  } else if (ended.before) {
-    put(index, place, *ended.before, [&] { ended.guard.reset(); });
-  } else {
-    model_.erase(index);  // first, as in remove()
-    ended.guard.reset();
+  // The model first, as in remove(): what was bound may meddle once the restored value is there.
+  if (ended.variable == place.number) {  // else it has died, and the guard restores nothing
+    if (ended.before) {
+      model_[index] = {place.number, *ended.before};
+    } else {
+      model_.erase(index);
+    }
   }
+  ended.guard.reset();
   return true;
 }
 
