@@ -124,9 +124,9 @@ TEST(PoolDrain, DestroyingAPoolThatWarmsUpLeavesNoConnection) {
   auto warm = lazy(4);
   warm.size_min = 4;
   warm.maintain_every = 1ms;
-  auto pool = std::make_unique<Pool>(warm, driver);
   Halt halt;
   driver.at(StubPoint::connect, [&] { halt.pass(); });
+  auto pool = std::make_unique<Pool>(warm, driver);
   halt.wait_until_inside(1);  // the pool's own thread
   std::thread ending([&] { pool.reset(); });
   halt.open();
