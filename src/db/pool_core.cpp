@@ -80,9 +80,41 @@ Clock::Steady Pool::Core::deadline_of(const BorrowOptions& options) const noexce
   return std::min(options.deadline, Clock::Steady::clock::now() + options_.acquire_max);
 }
 
-db::Slot& Pool::Core::take_another(std::uint32_t lane, const BorrowOptions& options) {
+Pool::Lease Pool::Core::borrow_another(std::uint32_t lane, const BorrowOptions& options) {
   db::Slot* idle = lanes_[lane]->try_take_any();
-  return remembered(idle != nullptr ? *idle : acquire(lane, options), lane);
+  return begin_loan(remembered(idle != nullptr ? *idle : acquire(lane, options), lane), lane,
+                    options);
+}
+
+Pool::Lease Pool::Core::begin_loan(db::Slot& taken, std::uint32_t lane,
+                                   const BorrowOptions& options) {
+  const bool may_have_died = traits_.remote && has_idled(taken);
+  auto& slot = may_have_died ? proven(taken, lane, options) : taken;
+  if (options.stays_on_thread) {
+    auto& holder = db::Holder::of_this_thread();
+    ++holder.held;
+    slot.holder.store(&holder, std::memory_order_release);
+  }
+  if (db::count_up(slot.borrowed) % kBorrowsPerSample == 0) [[unlikely]]
+    begin_sample(slot);
+  if (reports_leaks_) note_borrowed(slot);
+  return Lease(*this, slot);
+}
+
+void Pool::Core::end_loan(db::Slot& slot, bool good) noexcept {
+  const bool young = !keeps_time_ || still_young(slot);
+  if (reports_leaks_) note_returned(slot);
+  if (db::Holder* holder = slot.holder.load(std::memory_order_relaxed); holder != nullptr) {
+    CARREL_ASSERT(holder == &db::Holder::of_this_thread(),
+                  "a lease that was to stay on its thread was returned by another");
+    --holder->held;
+    slot.holder.store(nullptr, std::memory_order_release);
+  }
+  if (!good || !young) [[unlikely]]
+    return retire(slot, good ? Closed::life : Closed::broken);
+  if (group_ != nullptr) return put_in_group(slot);
+  if (db::Lane::put(slot) == db::Lane::Put::closed) [[unlikely]]
+    retire(slot, Closed::drained);
 }
 
 db::Slot& Pool::Core::remembered(db::Slot& slot, std::uint32_t lane) const noexcept {

@@ -55,7 +55,12 @@ class Pool::Core final : private db::GroupMember {
   // more: it may borrow on this thread too, from pools whose numbers clash with this one's.
   [[nodiscard]] db::Slot& remembered(db::Slot& slot, std::uint32_t lane) const noexcept;
   // Any but the thread's own last: an idle one, or one that is waited for. Throws.
-  [[nodiscard]] db::Slot& take_another(std::uint32_t lane, const BorrowOptions& options);
+  [[nodiscard]] Lease borrow_another(std::uint32_t lane, const BorrowOptions& options);
+  // With all that a loan can need, of a slot that was taken. Throws where the connection has died
+  // and cannot be replaced.
+  [[nodiscard]] Lease begin_loan(db::Slot& slot, std::uint32_t lane, const BorrowOptions& options);
+  // `good`: the connection is clean.
+  void end_loan(db::Slot& slot, bool good) noexcept;
   [[nodiscard]] db::Slot& acquire(std::uint32_t lane, const BorrowOptions& options);
   [[noreturn]] void throw_not_granted(const db::Acquired& acquired);
   // Fills an empty slot; on failure the slot is back in the lane.
@@ -128,31 +133,20 @@ class LastSlots {
   static inline constinit thread_local std::array<Entry, kEntries> entries_{};
 };
 
-// The two below are inline, and their rare branches are not: together some fifty instructions. The
-// rare branches of borrow() remember the slot by themselves.
+// The two below are all that a loan from an embedded database needs, as a rule. What others need
+// besides stands in functions that they end with, and for which they save fewer registers: every
+// store that is under way delays a locked instruction.
 
 inline Pool::Lease Pool::Core::borrow(const BorrowOptions& options) {
   const auto lane = lane_for(options.access);
   db::Slot* slot = LastSlots::of(id_ + lane);
   if (slot == nullptr || !db::Lane::try_take(*slot)) [[unlikely]]
-    slot = &take_another(lane, options);
-  if (traits_.remote && has_idled(*slot)) [[unlikely]]
-    slot = &proven(*slot, lane, options);
-
-  if (options.stays_on_thread) {
-    auto& holder = db::Holder::of_this_thread();
-    ++holder.held;
-    slot->holder.store(&holder, std::memory_order_release);
-  }
-  if (db::count_up(slot->borrowed) % kBorrowsPerSample == 0) [[unlikely]]
-    begin_sample(*slot);
-  if (reports_leaks_) note_borrowed(*slot);
-
-  Lease lease;
-  lease.core_ = this;
-  lease.connection_ = slot->connection.get();
-  lease.slot_ = slot;
-  return lease;
+    return borrow_another(lane, options);
+  const auto nth = slot->borrowed.load(std::memory_order_relaxed);
+  if (keeps_time_ || options.stays_on_thread || nth % kBorrowsPerSample == 0)
+    return begin_loan(*slot, lane, options);
+  slot->borrowed.store(nth + 1, std::memory_order_relaxed);
+  return Lease(*this, *slot);
 }
 
 inline void Pool::Core::give_back(db::Slot& slot) noexcept {
@@ -161,21 +155,14 @@ inline void Pool::Core::give_back(db::Slot& slot) noexcept {
     end_sample(slot);
   // By the borrower's deadline, since it waits: what cannot be cleaned in time is closed.
   const bool good = connection.reset();
-  if (connection.deadline() != kNoDeadline) connection.set_deadline(kNoDeadline);
-  const bool young = !keeps_time_ || still_young(slot);
-  if (reports_leaks_) note_returned(slot);
-  if (db::Holder* holder = slot.holder.load(std::memory_order_relaxed); holder != nullptr) {
-    CARREL_ASSERT(holder == &db::Holder::of_this_thread(),
-                  "a lease that was to stay on its thread was returned by another");
-    --holder->held;
-    slot.holder.store(nullptr, std::memory_order_release);
-  }
-  if (!good || !young) [[unlikely]]
-    return retire(slot, good ? Closed::life : Closed::broken);
-  if (group_ != nullptr) [[unlikely]]
-    return put_in_group(slot);
+  connection.set_deadline(kNoDeadline);
+  if (!good || keeps_time_ || slot.holder.load(std::memory_order_relaxed) != nullptr)
+    return end_loan(slot, good);
   if (db::Lane::put(slot) == db::Lane::Put::closed) [[unlikely]]
     retire(slot, Closed::drained);
 }
+
+inline Pool::Lease::Lease(Core& core, db::Slot& slot) noexcept
+    : core_(&core), connection_(slot.connection.get()), slot_(&slot) {}
 
 }  // namespace carrel

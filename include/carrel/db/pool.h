@@ -164,6 +164,8 @@ class [[nodiscard]] Pool::Lease {
 
  private:
   friend class Core;
+  Lease(Core& core, db::Slot& slot) noexcept;
+
   Core* core_ = nullptr;
   Connection* connection_ = nullptr;
   db::Slot* slot_ = nullptr;
