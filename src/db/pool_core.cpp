@@ -98,7 +98,7 @@ Pool::Lease Pool::Core::begin_loan(db::Slot& taken, std::uint32_t lane,
   if (db::count_up(slot.borrowed) % kBorrowsPerSample == 0) [[unlikely]]
     begin_sample(slot);
   if (reports_leaks_) note_borrowed(slot);
-  return Lease(*this, slot);
+  return Lease(*this, *slot.connection, slot);
 }
 
 void Pool::Core::end_loan(db::Slot& slot, bool good) noexcept {

@@ -146,7 +146,7 @@ inline Pool::Lease Pool::Core::borrow(const BorrowOptions& options) {
   if (keeps_time_ || options.stays_on_thread || nth % kBorrowsPerSample == 0)
     return begin_loan(*slot, lane, options);
   slot->borrowed.store(nth + 1, std::memory_order_relaxed);
-  return Lease(*this, *slot);
+  return Lease(*this, *slot->connection, *slot);
 }
 
 inline void Pool::Core::give_back(db::Slot& slot) noexcept {
@@ -161,8 +161,5 @@ inline void Pool::Core::give_back(db::Slot& slot) noexcept {
   if (db::Lane::put(slot) == db::Lane::Put::closed) [[unlikely]]
     retire(slot, Closed::drained);
 }
-
-inline Pool::Lease::Lease(Core& core, db::Slot& slot) noexcept
-    : core_(&core), connection_(slot.connection.get()), slot_(&slot) {}
 
 }  // namespace carrel

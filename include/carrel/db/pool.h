@@ -164,7 +164,8 @@ class [[nodiscard]] Pool::Lease {
 
  private:
   friend class Core;
-  Lease(Core& core, db::Slot& slot) noexcept;
+  Lease(Core& core, Connection& connection, db::Slot& slot) noexcept
+      : core_(&core), connection_(&connection), slot_(&slot) {}
 
   Core* core_ = nullptr;
   Connection* connection_ = nullptr;
