@@ -19,11 +19,27 @@ namespace {
                   .statement = statement});
 }
 
+// As the servers count them; one limit for all, so that what runs on one database runs on another.
+constexpr std::size_t kParametersMax = 65'535;
+
+[[noreturn]] void throw_too_many(std::string_view statement) {
+  throw SqlError("sql.too_big", {.message = "a statement takes at most " +
+                                            std::to_string(kParametersMax) + " parameters",
+                                 .sqlstate = "54023",
+                                 .statement = statement});
+}
+
 void require_valid(std::span<const Value> parameters, std::string_view statement) {
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (parameters[i].kind() == ValueKind::text && !db::is_valid_text(parameters[i].text()))
       throw_invalid_text(i + 1, statement);
   }
+}
+
+void require_parameters(std::span<const Value> parameters, std::string_view statement) {
+  if (parameters.size() > kParametersMax) [[unlikely]]
+    throw_too_many(statement);
+  require_valid(parameters, statement);
 }
 
 // It becomes part of a command, which takes no parameters.
@@ -74,7 +90,7 @@ class Connection::Busy {
 };
 
 Result Connection::execute(const Statement& statement, std::span<const Value> parameters) {
-  require_valid(parameters, statement.text);
+  require_parameters(parameters, statement.text);
   require_time(statement.text);
   const Busy busy(*this);
   return do_execute(statement, parameters);
@@ -82,14 +98,14 @@ Result Connection::execute(const Statement& statement, std::span<const Value> pa
 
 std::vector<Result> Connection::batch(std::span<const BatchItem> items) {
   if (items.empty()) return {};
-  for (const auto& item : items) require_valid(item.parameters, item.statement.text);
+  for (const auto& item : items) require_parameters(item.parameters, item.statement.text);
   require_time(items.front().statement.text);
   const Busy busy(*this);
   return do_batch(items);
 }
 
 std::vector<Result> Connection::batch_and_commit(std::span<const BatchItem> items) {
-  for (const auto& item : items) require_valid(item.parameters, item.statement.text);
+  for (const auto& item : items) require_parameters(item.parameters, item.statement.text);
   require_time("commit");
   const Busy busy(*this);
   return do_batch_and_commit(items);

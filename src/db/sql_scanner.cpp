@@ -155,4 +155,15 @@ std::string shape_of(std::string_view sql, const SqlDialect& dialect) {
   return shape;
 }
 
+std::string with_shape_between(std::string message, std::string_view open, std::string_view close,
+                               const SqlDialect& dialect) {
+  const auto found = message.find(open);
+  if (found == std::string::npos) return message;
+  const auto begin = found + open.size();
+  auto end = message.rfind(close);
+  if (end == std::string::npos || end < begin) end = message.size();
+  const auto shape = shape_of(std::string_view(message).substr(begin, end - begin), dialect);
+  return message.substr(0, begin).append(shape).append(message, end);
+}
+
 }  // namespace carrel::db

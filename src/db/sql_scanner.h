@@ -65,4 +65,9 @@ class SqlScanner {
 // characters: safe for logs.
 [[nodiscard]] std::string shape_of(std::string_view sql, const SqlDialect& dialect);
 
+// A server's words, of which the part from behind `open` to the last `close`, or to the end, quotes
+// the statement: with that part's shape in its place.
+[[nodiscard]] std::string with_shape_between(std::string message, std::string_view open,
+                                             std::string_view close, const SqlDialect& dialect);
+
 }  // namespace carrel::db

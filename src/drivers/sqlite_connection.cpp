@@ -6,6 +6,7 @@
 
 #include "carrel/db/sql_error.h"
 #include "db/sql_scanner.h"
+#include "db/statement_check.h"
 #include "drivers/sqlite_error.h"
 
 namespace carrel::drivers {
@@ -213,6 +214,7 @@ bool SqliteConnection::in_transaction() const noexcept {
 }
 
 SqliteStatement SqliteConnection::compile(std::string_view sql) {
+  db::require_valid_statement(sql, kSqliteDialect);
   SqliteStatement compiled;
   const Authority authority(db_.get());
   sqlite3_stmt* raw = nullptr;
@@ -278,18 +280,17 @@ void SqliteConnection::bind(const SqliteStatement& statement, std::span<const Va
   }
 }
 
-Result SqliteConnection::fetch(const SqliteStatement& statement, std::string_view sql) {
+Result SqliteConnection::fetch(SqliteStatement& statement, std::string_view sql) {
   auto* handle = statement.handle.get();
   const auto changes_before = sqlite3_total_changes64(db_.get());
   const bool commits = statement.writes && !in_transaction();
+  int result = sqlite3_step(handle);
+  // SQLite compiles again by itself where the schema has changed, and `select *` with it.
+  if (sqlite3_stmt_status(handle, SQLITE_STMTSTATUS_REPREPARE, /*resetFlg=*/1) != 0)
+    statement.columns = columns_of(handle);
   Result::Builder rows(statement.columns);
-  int result = SQLITE_OK;
-  while ((result = sqlite3_step(handle)) == SQLITE_ROW) {
-    const int width = sqlite3_column_count(handle);
-    // The schema may have changed since the statement was compiled, and `select *` with it.
-    if (static_cast<std::size_t>(width) != statement.columns->size()) {
-      rows = Result::Builder(columns_of(handle));
-    }
+  const int width = sqlite3_column_count(handle);
+  for (; result == SQLITE_ROW; result = sqlite3_step(handle)) {
     for (int i = 0; i < width; ++i) add_cell(rows, handle, i);
   }
   // Its own COMMIT is part of it, with the same doubt.

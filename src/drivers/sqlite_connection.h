@@ -67,7 +67,7 @@ class SqliteConnection final : public Connection {
   [[nodiscard]] SqliteStatement compile(std::string_view sql);
   void bind(const SqliteStatement& statement, std::span<const Value> values,
             std::string_view sql) const;
-  [[nodiscard]] Result fetch(const SqliteStatement& statement, std::string_view sql);
+  [[nodiscard]] Result fetch(SqliteStatement& statement, std::string_view sql);
   [[noreturn]] void throw_error(int result, std::string_view sql);
   void set_query_only(bool on);
   void bound_waits();

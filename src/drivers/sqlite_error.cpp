@@ -3,6 +3,9 @@
 #include <cerrno>
 #include <string>
 #include <system_error>
+#include <utility>
+
+#include "db/sql_scanner.h"
 
 namespace carrel::drivers {
 namespace {
@@ -32,6 +35,7 @@ Meaning meaning_of_constraint(int extended) noexcept {
 
 // SQLITE_ERROR covers everything wrong with a text; only the message tells what.
 Meaning meaning_of_message(std::string_view message) noexcept {
+  if (message.starts_with("too many SQL variables")) return {"sql.too_big", "54023"};
   if (message.starts_with("no such table")) return {"sql.no_table", "42P01"};
   if (message.starts_with("no such column")) return {"sql.no_column", "42703"};
   if (message.find("syntax error") != std::string_view::npos ||
@@ -88,6 +92,8 @@ void throw_sqlite_error(sqlite3* db, int result, std::string_view statement) {
     if (system == EACCES || system == EPERM) meaning = {"sql.access_denied", "42501"};
     if (system == ENOSPC || system == EDQUOT) meaning = {"sql.disk_full", "53100", true};
   }
+  if (meaning.code == ErrorCode("sql.syntax"))  // near "'abc'": syntax error
+    message = db::with_shape_between(std::move(message), "\"", "\"", kSqliteDialect);
   throw SqlError(meaning.code, {.message = message,
                                 .sqlstate = std::string(meaning.sqlstate),
                                 .native_code = extended,

@@ -111,5 +111,16 @@ TEST(StatementShape, HoldsNoLiteral) {
   EXPECT_LE(shape_of("select " + std::string(10'000, 'x'), kSqlite).size(), 403U);
 }
 
+TEST(StatementShape, TakesThePlaceOfWhatAServerQuotes) {
+  EXPECT_EQ(with_shape_between("error near 'x = 'abc' and y' at line 1", " near '", "' at line",
+                               kMariadb),
+            "error near 'x = ? and y' at line 1");
+  EXPECT_EQ(with_shape_between("error near 'x = 'abc", " near '", "' at line", kMariadb),
+            "error near 'x = ?");
+  EXPECT_EQ(with_shape_between("syntax error at end of input", " near \"", "\"", kPostgres),
+            "syntax error at end of input");
+  EXPECT_EQ(with_shape_between("say \"", "say \"", "\"", kPostgres), "say \"");
+}
+
 }  // namespace
 }  // namespace carrel::db

@@ -2,6 +2,7 @@
 #include "db/connection_contract.h"
 #include "db/load_contract.h"
 #include "db/temporary_folder.h"
+#include "db/text_contract.h"
 #include "drivers/errors.h"
 
 namespace carrel::test {

@@ -160,6 +160,30 @@ TEST_P(Cuts, ASignOfLifeCutAtAnyByteIsNone) {
                           [](Connection& connection) { return connection.validate(); });
 }
 
+TEST_P(Cuts, ARefusalCutAtAnyByteNamesNoValue) {
+  observer_->execute("drop table if exists numbered");
+  observer_->execute("create table numbered (number integer)");
+  const auto refused = [](Connection& connection) {
+    return message_of([&] {
+      connection.execute("insert into numbered select $1", array{Value("alice-secret")});
+    });
+  };
+  auto connection = open();
+  static_cast<void>(refused(*connection));
+  gate_.set({});
+  EXPECT_NE(refused(*connection), "");
+  const auto total = gate_.passed();
+  for (std::size_t cut = 0; cut < total; ++cut) {
+    gate_.set({});
+    connection = open();
+    static_cast<void>(refused(*connection));
+    gate_.set({.cut_after = cut});
+    const auto message = refused(*connection);
+    EXPECT_NE(message, "") << "cut after " << cut;
+    EXPECT_EQ(message.find("secret"), std::string::npos) << "cut after " << cut << ": " << message;
+  }
+}
+
 TEST_P(Cuts, AGreetingCutAtAnyByteIsNoConnection) {
   gate_.set({});
   open();

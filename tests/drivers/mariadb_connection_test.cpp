@@ -100,6 +100,17 @@ TEST_F(Mariadb, MessagesCarryNoValues) {
   const auto message = message_of([&] { run("insert into named values ($1)", tiger); });
   EXPECT_NE(message.find("Duplicate entry ?"), std::string::npos) << message;
   EXPECT_EQ(message.find("ti'"), std::string::npos) << message;
+
+  run("create table parted (id int, at datetime) partition by list (id) (partition p values in "
+      "(1))");
+  for (const auto* sql :
+       {"insert into parted (id) values (77441)",
+        "insert into parted values (1, str_to_date('77441', '%Y-%m-%d'))", "select date '77441'",
+        "set time_zone = '77441'", "set sql_mode = 'traditional,77441'"}) {
+    const auto words = message_of([&] { run(sql); });
+    EXPECT_NE(words, "") << sql;
+    EXPECT_EQ(words.find("77441"), std::string::npos) << words;
+  }
 }
 
 TEST_F(Mariadb, BeginWaitsForTheFirstStatement) {

@@ -1,4 +1,5 @@
 #include "db/load_contract.h"
+#include "db/text_contract.h"
 #include "drivers/postgres_backend.h"
 
 namespace carrel::test {

@@ -11,6 +11,7 @@
 
 #include "base/in_time.h"
 #include "db/load_contract.h"
+#include "db/text_contract.h"
 #include "drivers/errors.h"
 #include "drivers/fault_gate.h"
 #include "drivers/mariadb_backend.h"

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "carrel/db/sql_error.h"
+#include "db/statement_check.h"
 #include "drivers/mariadb/mariadb_run.h"
 
 namespace carrel::mariadb {
@@ -83,6 +84,7 @@ void MariadbConnection::require_allowed(const PreparedStatement& statement, std:
 }
 
 PreparedStatement MariadbConnection::read(std::string_view sql) {
+  db::require_valid_statement(sql, kDialect);
   PreparedStatement made{
       .handle = nullptr, .text = remote::read_statement(sql, kDialect), .order = {}};
   made.as_text = may_go_as_text(sql, made.text);

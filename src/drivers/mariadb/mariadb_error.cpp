@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "db/sql_scanner.h"
+
 namespace carrel::mariadb {
 namespace {
 
@@ -92,6 +94,45 @@ constexpr auto kMeanings = std::to_array<Row>({
     {ER_UNKNOWN_COM_ERROR, {"sql.busy", Outcome::passing}},  // Galera: this node is not ready
 });
 
+// Errors of data quote it: Duplicate entry 'tiger' for key 'PRIMARY'. The names that may follow are
+// kept.
+bool quotes_data(const Trouble& trouble) noexcept {
+  constexpr std::array numbers = {ER_TRUNCATED_WRONG_VALUE_FOR_FIELD,
+                                  ER_TRUNCATED_WRONG_VALUE,
+                                  ER_INVALID_CHARACTER_STRING,
+                                  ER_WRONG_VALUE,
+                                  ER_WRONG_VALUE_FOR_TYPE,
+                                  ER_UNKNOWN_TIME_ZONE};
+  return trouble.sqlstate.starts_with("22") || trouble.sqlstate.starts_with("23") ||
+         std::ranges::find(numbers, static_cast<int>(trouble.number)) != numbers.end();
+}
+
+std::string message_without_values(const Trouble& trouble) {
+  const auto& message = trouble.message;
+  const auto with_nothing_after = [&](std::string_view words) {
+    const auto found = message.find(words);
+    return found == std::string::npos ? message : message.substr(0, found + words.size()) + "?";
+  };
+  switch (trouble.number) {
+    case ER_PARSE_ERROR:
+      return db::with_shape_between(message, " near '", "' at line", kDialect);
+    case ER_NO_PARTITION_FOR_GIVEN_VALUE:
+      return with_nothing_after(" for value ");
+    case ER_WRONG_VALUE_FOR_VAR:
+      return with_nothing_after(" to the value of ");
+    default:
+      break;
+  }
+  const auto first = message.find('\'');
+  if (!quotes_data(trouble) || first == std::string::npos) return message;
+  // A value may hold quotes itself: it ends where the server's own words go on.
+  auto end = message.find("' for ", first + 1);
+  if (end == std::string::npos) end = message.rfind('\'');
+  if (end <= first) return message;
+  // Not by replace(), in which gcc 12 sees an overlap that cannot be.
+  return message.substr(0, first).append("?").append(message, end + 1);
+}
+
 }  // namespace
 
 Meaning meaning_of(unsigned number) noexcept {
@@ -112,24 +153,6 @@ Trouble Trouble::of(MYSQL* connection) {
 
 Trouble Trouble::of(MYSQL_STMT* statement) {
   return {mysql_stmt_errno(statement), mysql_stmt_sqlstate(statement), mysql_stmt_error(statement)};
-}
-
-// Errors of data quote it: Duplicate entry 'tiger' for key 'PRIMARY'. The names that may follow are
-// kept.
-static std::string message_without_values(const Trouble& trouble) {
-  auto message = trouble.message;
-  const bool of_data = trouble.sqlstate.starts_with("22") || trouble.sqlstate.starts_with("23") ||
-                       trouble.number == ER_TRUNCATED_WRONG_VALUE_FOR_FIELD ||
-                       trouble.number == ER_TRUNCATED_WRONG_VALUE ||
-                       trouble.number == ER_INVALID_CHARACTER_STRING;
-  const auto first = message.find('\'');
-  if (!of_data || first == std::string::npos) return message;
-  // A value may hold quotes itself: it ends where the server's own words go on.
-  auto end = message.find("' for ", first + 1);
-  if (end == std::string::npos) end = message.rfind('\'');
-  if (end <= first) return message;
-  // Not by replace(), in which gcc 12 sees an overlap that cannot be.
-  return message.substr(0, first).append("?").append(message, end + 1);
 }
 
 SqlError error_of(const Trouble& trouble, std::string_view statement) {

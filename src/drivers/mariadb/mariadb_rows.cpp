@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "db/timestamp_text.h"
@@ -215,12 +216,18 @@ class Cells {
   std::vector<char> buffer_;
 };
 
-std::shared_ptr<const Result::Columns> columns_of(const MYSQL_RES* metadata) {
+using Fields = std::span<const MYSQL_FIELD>;
+
+std::shared_ptr<const Result::Columns> columns_of(Fields fields) {
   auto columns = std::make_shared<Result::Columns>();
-  const auto count = mysql_num_fields(const_cast<MYSQL_RES*>(metadata));
-  const auto* fields = mysql_fetch_fields(const_cast<MYSQL_RES*>(metadata));
-  for (unsigned i = 0; i < count; ++i) columns->emplace_back(fields[i].name, fields[i].name_length);
+  for (const auto& field : fields) columns->emplace_back(field.name, field.name_length);
   return columns;
+}
+
+// As this execution called its columns: what the statement keeps are the names of the day when it
+// was prepared, though a table may have been altered since.
+Fields fields_of(const MYSQL_STMT* statement) noexcept {
+  return {statement->mysql->fields, statement->mysql->field_count};
 }
 
 }  // namespace
@@ -232,7 +239,7 @@ Result fetch_rows(MYSQL_STMT* statement, const remote::StatementText& text) {
   if (!metadata) return Result::Builder(nullptr).finish(std::max<std::int64_t>(changed, 0));
 
   Cells cells(statement, metadata.get());
-  Result::Builder rows(columns_of(metadata.get()));
+  Result::Builder rows(columns_of(fields_of(statement)));
   std::int64_t count = 0;
   if (cells.bind()) {
     for (int fetched = mysql_stmt_fetch(statement); fetched == 0 || fetched == MYSQL_DATA_TRUNCATED;
@@ -248,11 +255,11 @@ Result fetch_rows(MYSQL_STMT* statement, const remote::StatementText& text) {
 std::optional<Result> text_rows(const Replies& replies) {
   auto* const rows = replies.rows.get();
   if (rows == nullptr) return Result::Builder(nullptr).finish(replies.changed);
-  const std::span fields(mysql_fetch_fields(rows), mysql_num_fields(rows));
+  const Fields fields(mysql_fetch_fields(rows), mysql_num_fields(rows));
   if (!std::ranges::all_of(fields, is_exact_as_text)) return std::nullopt;
   std::vector<Form> forms;
   for (const auto& field : fields) forms.push_back(form_of(field));
-  Result::Builder made(columns_of(rows));
+  Result::Builder made(columns_of(fields));
   while (char** row = mysql_fetch_row(rows)) {
     const auto* lengths = mysql_fetch_lengths(rows);
     for (std::size_t i = 0; i < forms.size(); ++i) {

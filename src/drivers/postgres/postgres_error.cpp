@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
+
+#include "db/sql_scanner.h"
 
 namespace carrel::postgres {
 namespace {
@@ -73,6 +76,18 @@ std::string_view field(const PGresult* result, int code) noexcept {
   return text == nullptr ? std::string_view() : text;
 }
 
+std::string message_without_values(std::string_view sqlstate, std::string message) {
+  if (sqlstate == "42601")  // syntax error at or near "'abc'"
+    return db::with_shape_between(std::move(message), " near \"", "\"", kDialect);
+  if (!sqlstate.starts_with("22")) return message;
+  // Data errors quote the value: invalid input syntax for type integer: "abc".
+  const auto first = message.find('"');
+  const auto last = message.rfind('"');
+  if (first == std::string::npos || last <= first) return message;
+  // Not by replace(), in which gcc 12 sees an overlap that cannot be.
+  return message.substr(0, first).append("?").append(message, last + 1);
+}
+
 }  // namespace
 
 Meaning meaning_of(std::string_view sqlstate) noexcept {
@@ -85,21 +100,15 @@ std::string_view sqlstate_of(const PGresult* result) noexcept {
   return field(result, PG_DIAG_SQLSTATE);
 }
 
-std::string message_without_values(std::string_view sqlstate, std::string message) {
-  if (!sqlstate.starts_with("22")) return message;
-  // Data errors quote the value: invalid input syntax for type integer: "abc".
-  const auto first = message.find('"');
-  const auto last = message.rfind('"');
-  if (first == std::string::npos || last <= first) return message;
-  // Not by replace(), in which gcc 12 sees an overlap that cannot be.
-  return message.substr(0, first).append("?").append(message, last + 1);
+std::string message_of(const PGresult* result) {
+  return message_without_values(sqlstate_of(result),
+                                std::string(field(result, PG_DIAG_MESSAGE_PRIMARY)));
 }
 
 SqlError error_of(const PGresult* result, std::string_view statement) {
   const auto sqlstate = sqlstate_of(result);
   const auto meaning = meaning_of(sqlstate);
-  return SqlError(meaning.code, {.message = message_without_values(
-                                     sqlstate, std::string(field(result, PG_DIAG_MESSAGE_PRIMARY))),
+  return SqlError(meaning.code, {.message = message_of(result),
                                  .sqlstate = std::string(sqlstate),
                                  .statement = statement,
                                  .traits = {.retryable = meaning.retryable},

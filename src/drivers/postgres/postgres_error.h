@@ -28,8 +28,8 @@ struct Meaning {
 
 [[nodiscard]] std::string_view sqlstate_of(const PGresult* result) noexcept;
 
-// The server's words without anything that a parameter may have held.
-[[nodiscard]] std::string message_without_values(std::string_view sqlstate, std::string message);
+// The server's words without anything that a parameter or a literal may have held.
+[[nodiscard]] std::string message_of(const PGresult* result);
 
 [[nodiscard]] SqlError error_of(const PGresult* result, std::string_view statement);
 

@@ -79,9 +79,8 @@ void PostgresConnection::throw_lost(const Plan& plan, const Outcome& outcome, Fa
   failure.message =
       fate == Fate::committed ? "committed, but what it returned was lost" : link_.last_words();
   if (outcome.failure && fate != Fate::committed) {
-    const auto error = error_of(outcome.failure.get(), failure.statement);
-    failure.sqlstate = error.sqlstate();
-    failure.message = PQresultErrorField(outcome.failure.get(), PG_DIAG_MESSAGE_PRIMARY);
+    failure.sqlstate = sqlstate_of(outcome.failure.get());
+    failure.message = message_of(outcome.failure.get());
   }
   throw SqlError("sql.connection_lost", failure);
 }

@@ -3,11 +3,17 @@
 #include <utility>
 
 #include "carrel/db/sql_error.h"
+#include "db/statement_check.h"
 #include "drivers/postgres/postgres_connection.h"
 #include "drivers/postgres/postgres_rows.h"
 
 namespace carrel::postgres {
 namespace {
+
+remote::StatementText read(std::string_view sql) {
+  db::require_valid_statement(sql, kDialect);
+  return remote::read_statement(sql, kDialect);
+}
 
 void require_allowed(const BatchItem& item, const remote::StatementText& text) {
   SqlFailure failure{.statement = item.statement.text, .dialect = &kDialect};
@@ -47,12 +53,11 @@ PostgresConnection::Plan PostgresConnection::plan(std::span<const BatchItem> ite
 void PostgresConnection::look_up(Plan& plan, const BatchItem& item) {
   Planned planned{.sql = item.statement.text, .variant = nullptr};
   if (options_->statements_max == 0) {
-    note(plan, item, remote::read_statement(item.statement.text, kDialect));
+    note(plan, item, read(item.statement.text));
   } else {
     auto* known = known_.find(item.statement);
     if (known == nullptr) {
-      auto text = remote::read_statement(item.statement.text, kDialect);
-      known = &known_.insert(item.statement, {.text = std::move(text), .variants = {}});
+      known = &known_.insert(item.statement, {.text = read(item.statement.text), .variants = {}});
     }
     note(plan, item, known->text);
     planned.variant = variant_for(*known, item.parameters);
