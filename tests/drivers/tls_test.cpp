@@ -245,6 +245,24 @@ TEST(MariadbTlsLink, MindsNoErrorOfAnybodyElses) {
   EXPECT_EQ(connection->execute("select 7").one().get<int>(0), 7);
 }
 
+// libmariadb makes the socket block for that.
+TEST(MariadbTlsLink, IsLeftAtTheDeadlineAlsoWhereAStatementHasBeenClosed) {
+  FaultGate gate(server_port("TLS_MARIADB_PORT"));
+  auto options = mariadb_of({.port = gate.port(), .grace = milliseconds(40)});
+  options.statements_max = 1;
+  const auto connection = mariadb_driver(options)->connect({});
+  const std::array values{Value(1)};
+  for (const auto* sql : {"select 1 + $1", "select 2 + $1", "select 3 + $1"}) {
+    EXPECT_EQ(connection->execute(sql, values).size(), 1U);
+  }
+  gate.set({.black_hole = true});
+  connection->set_deadline(Clock::Steady::clock::now() + milliseconds(40));
+  in_time([&] {
+    EXPECT_EQ(thrown_by([&] { connection->execute("select 3 + $1", values); }),
+              "sql.deadline, retryable");
+  });
+}
+
 const Server kServers[] = {
     {.name = "POSTGRES",
      .driver = [](const Ask& ask) { return postgres_driver(postgres_of(ask)); },

@@ -5,20 +5,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "carrel/db/sql_error.h"
 #include "drivers/mariadb/mariadb_error.h"
 #include "drivers/mariadb/mariadb_link.h"
+#include "drivers/remote/beside.h"
 #include "drivers/remote/resolve.h"
 
 namespace carrel::mariadb {
@@ -158,31 +156,22 @@ struct Attempted {
 ConnectionPtr attempt_beside(const MariadbOptions& options, std::vector<std::string> addresses,
                              Clock::Steady deadline) {
   const auto watch = std::make_shared<Watch>();
-  std::promise<Attempted> promise;
-  auto answer = promise.get_future();
-  auto work = [options, addresses = std::move(addresses), deadline, watch,
-               promise = std::move(promise)]() mutable {
+  auto work = [options, addresses = std::move(addresses), deadline, watch] {
     Attempted attempted;
     try {
       attempted.connection = attempt(options, addresses, deadline, watch.get());
     } catch (const SqlError& error) {
       attempted.error = error;
     }
-    promise.set_value(std::move(attempted));
+    return attempted;
   };
-  try {
-    std::thread(std::move(work)).detach();
-  } catch (const std::system_error&) {
-    throw SqlError("sql.cannot_connect", {.message = "there is no thread to be had for connecting",
-                                          .traits = {.retryable = true}});
-  }
-  if (answer.wait_until(deadline) != std::future_status::ready) {
+  auto attempted = remote::beside(deadline, "connecting", std::move(work));
+  if (!attempted) {
     watch->leave();
     throw_out_of_time();
   }
-  auto attempted = answer.get();
-  if (attempted.error) throw SqlError(*attempted.error);
-  return std::move(attempted.connection);
+  if (attempted->error) throw SqlError(*attempted->error);
+  return std::move(attempted->connection);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include "drivers/mariadb/mariadb_link.h"
 
 #include <errmsg.h>
-#include <fcntl.h>
+#include <ma_pvio.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -59,12 +59,14 @@ Link::Link(const MariadbOptions& options, Clock::Steady deadline)
 }
 
 // Over TLS, libmariadb's non-blocking calls take two things for granted. One is a socket that does
-// not block; yet the library itself makes it block whenever it is called in the ordinary way, to
-// close a statement for one. The other is that OpenSSL's list of this thread's errors is empty:
-// what anybody has left there would be taken for an error of this connection.
+// not block; yet the library itself makes it block once it has connected, and whenever it is called
+// in the ordinary way, to close a statement for one. Its own switch is used, which remembers what
+// the socket is and costs no system call where that is right already. The other is that OpenSSL's
+// list of this thread's errors is empty: what anybody has left there would be taken for an error of
+// this connection.
 void Link::make_ready_for_tls() noexcept {
-  const auto socket = static_cast<int>(mysql_get_socket(get()));
-  ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);
+  auto* const stream = get()->net.pvio;  // none once the link is lost
+  if (stream != nullptr) stream->methods->blocking(stream, /*value=*/0, /*old_value=*/nullptr);
   ERR_clear_error();
 }
 

@@ -4,12 +4,10 @@
 #include <netdb.h>
 
 #include <array>
-#include <chrono>
-#include <future>
 #include <memory>
-#include <thread>
 
 #include "carrel/db/sql_error.h"
+#include "drivers/remote/beside.h"
 
 namespace carrel::remote {
 namespace {
@@ -30,15 +28,15 @@ Answer look_up(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_ADDRCONFIG;
-  addrinfo* found = nullptr;
-  Answer answer{.error = getaddrinfo(host.c_str(), nullptr, &hints, &found), .addresses = {}};
-  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+  addrinfo* head = nullptr;
+  Answer answer{.error = getaddrinfo(host.c_str(), nullptr, &hints, &head), .addresses = {}};
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> found(head, &freeaddrinfo);
+  for (const addrinfo* one = head; one != nullptr; one = one->ai_next) {
     std::array<char, NI_MAXHOST> text{};
     if (getnameinfo(one->ai_addr, one->ai_addrlen, text.data(), text.size(), nullptr, 0,
                     NI_NUMERICHOST) == 0)
       answer.addresses.emplace_back(text.data());
   }
-  if (found != nullptr) freeaddrinfo(found);
   return answer;
 }
 
@@ -46,26 +44,19 @@ Answer look_up(const std::string& host) {
 
 std::vector<std::string> resolve(const std::string& host, Clock::Steady deadline) {
   if (needs_no_resolving(host)) return {host};
-  // Detached, since nothing can end getaddrinfo: a caller out of time leaves it behind. All that
-  // the thread touches is its own.
-  std::promise<Answer> promise;
-  auto answer = promise.get_future();
-  std::thread([host, promise = std::move(promise)]() mutable {
-    promise.set_value(look_up(host));
-  }).detach();
-  if (answer.wait_until(deadline) != std::future_status::ready) {
+  const auto answer = beside(deadline, "resolving", [host] { return look_up(host); });
+  if (!answer) {
     throw SqlError("sql.deadline", {.message = "the name of the host was not resolved in time",
                                     .traits = {.retryable = true}});
   }
-  auto found = answer.get();
-  if (found.error != 0 || found.addresses.empty()) {
+  if (answer->error != 0 || answer->addresses.empty()) {
     throw SqlError("sql.cannot_connect",
-                   {.message = "host '" + host + "': " + gai_strerror(found.error),
+                   {.message = "host '" + host + "': " + gai_strerror(answer->error),
                     .sqlstate = "08001",
-                    .native_code = found.error,
+                    .native_code = answer->error,
                     .traits = {.retryable = true}});
   }
-  return std::move(found.addresses);
+  return answer->addresses;
 }
 
 }  // namespace carrel::remote
