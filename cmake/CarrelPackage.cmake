@@ -49,8 +49,16 @@ foreach(layer IN LISTS layers)
   endif()
 
   list(TRANSFORM depends PREPEND carrel- OUTPUT_VARIABLE requires)
+  # A static library of ours does not bring what it calls; that is linked dynamically all the same,
+  # and `pkg-config --static` would ask for the static libraries of everybody.
+  get_target_property(type carrel_${layer} TYPE)
+  set(PKGCONFIG_REQUIRES_PRIVATE "")
+  if(type STREQUAL "STATIC_LIBRARY")
+    list(APPEND requires ${pkgconfig_needs_${layer}})
+  else()
+    set(PKGCONFIG_REQUIRES_PRIVATE "${pkgconfig_needs_${layer}}")
+  endif()
   list(JOIN requires " " PKGCONFIG_REQUIRES)
-  set(PKGCONFIG_REQUIRES_PRIVATE "${pkgconfig_needs_${layer}}")
   set(PKGCONFIG_LAYER ${layer})
   get_target_property(definitions carrel_${layer} INTERFACE_COMPILE_DEFINITIONS)
   set(PKGCONFIG_DEFINITIONS "")

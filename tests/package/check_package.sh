@@ -19,7 +19,7 @@ cmake --build "$work/build"
 PKG_CONFIG_PATH=$(find "$work/prefix" -type d -name pkgconfig)
 export PKG_CONFIG_PATH
 "$compiler" -std=c++20 "$source/consumer/main.cpp" -o "$work/by_pkgconfig" \
-  $(pkg-config --cflags --libs --static carrel-scope)
+  $(pkg-config --cflags --libs carrel-scope)
 "$work/by_pkgconfig"
 
 if cmake -S "$source/consumer" -B "$work/missing" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
