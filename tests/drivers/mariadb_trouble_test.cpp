@@ -90,6 +90,12 @@ TEST_F(MariadbTrouble, TheDeadlineEndsAStatementAndKeepsTheConnection) {
   EXPECT_EQ(run("select 7").one().get<int>(0), 7);
 }
 
+// A server that always has more to say than was read so far lets nobody wait, and so no wait end.
+TEST_F(MariadbTrouble, TheDeadlineEndsAnAnswerThatNeverPauses) {
+  time_left(milliseconds(30));
+  EXPECT_EQ(failing("select repeat('x', 1000000) from seq_1_to_400"), "sql.deadline, retryable");
+}
+
 // The server does not notice that nobody reads any more, and KILL may have come before the
 // statement.
 TEST_F(MariadbTrouble, AStatementWhoseConnectionIsGivenUpDoesNotRunOn) {

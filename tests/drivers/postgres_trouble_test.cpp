@@ -1,10 +1,15 @@
 // Cancelling, deadlines, lost backends and what a borrower leaves behind.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <span>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "base/in_time.h"
 #include "drivers/errors.h"
@@ -103,6 +108,55 @@ TEST_F(PostgresTrouble, TheDeadlineEndsAStatementAndKeepsTheConnection) {
   EXPECT_FALSE(connection_->broken());
   connection_->set_deadline(kNoDeadline);
   EXPECT_EQ(run("select 7").one().get<int>(0), 7);
+}
+
+// A server that always has more to say than was read so far lets nobody wait, and so no wait end.
+TEST_F(PostgresTrouble, TheDeadlineEndsAnAnswerThatNeverPauses) {
+  time_left(milliseconds(30));
+  EXPECT_EQ(failing("select repeat('x', 1000000) from generate_series(1, 400)"),
+            "sql.deadline, retryable");
+}
+
+// Memory of which the system tells whether anybody has read it.
+class Untouched {
+ public:
+  Untouched() : page_(::mmap(nullptr, kBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {}
+  Untouched(const Untouched&) = delete;
+  Untouched& operator=(const Untouched&) = delete;
+  ~Untouched() { ::munmap(page_, kBytes); }
+
+  [[nodiscard]] Value bytes() const {
+    return Value(std::span(static_cast<const std::byte*>(page_), kBytes));
+  }
+  [[nodiscard]] bool was_read() const {
+    unsigned char resident = 1;
+    EXPECT_EQ(::mincore(page_, kBytes, &resident), 0);
+    return (resident & 1) != 0;
+  }
+
+ private:
+  static constexpr std::size_t kBytes = 4'096;
+  void* page_;
+};
+
+// Rows that the server takes as fast as they come.
+TEST_F(PostgresTrouble, TheDeadlineEndsALoadThatNeverPauses) {
+  constexpr std::array<std::string_view, 1> columns = {"content"};
+  const std::string content(1'000, 'x');
+  std::vector<Value> values(1'000'000, Value(std::as_bytes(std::span(content))));
+  const Untouched last;
+  values.back() = last.bytes();
+  run("drop table if exists heap");
+  run("create table heap (content bytea)");
+  time_left(milliseconds(30));
+  EXPECT_EQ(thrown_by([&] {
+              connection_->load({.table = "heap", .columns = columns, .values = values});
+            }),
+            "sql.deadline, retryable");
+  EXPECT_FALSE(last.was_read());
+  EXPECT_FALSE(connection_->broken());
+  connection_->set_deadline(kNoDeadline);
+  EXPECT_EQ(run("select count(*) from heap").one().get<int>(0), 0);
 }
 
 TEST_F(PostgresTrouble, AStatementWhoseConnectionIsGivenUpDoesNotRunOn) {

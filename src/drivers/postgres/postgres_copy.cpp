@@ -102,12 +102,17 @@ class PostgresConnection::Copy {
     take_results();
   }
 
-  [[nodiscard]] bool wants_rows() const noexcept { return copying_ && !failure_; }
+  [[nodiscard]] bool wants_rows() const noexcept { return copying_ && !failure_ && !over_; }
 
   void send(std::string_view chunk) {
+    // A server that takes the rows as fast as they come lets nobody wait, and so no wait end.
+    wait([](Clock::Steady limit) {
+      return Clock::Steady::clock::now() >= limit ? Waited::timed_out : Waited::ready;
+    });
     while (copying_ && ending_ == Ending::complete) {
       const int sent = PQputCopyData(of_.link_.get(), chunk.data(), static_cast<int>(chunk.size()));
-      if (sent == 1) return;
+      // Else libpq would keep all that a slow server has not taken yet.
+      if (sent == 1) return wait([this](Clock::Steady limit) { return of_.link_.flush(limit); });
       if (sent < 0) return lose();
       wait([this](Clock::Steady limit) { return of_.link_.wait_for_room(limit); });
     }
@@ -115,7 +120,9 @@ class PostgresConnection::Copy {
 
   void finish() {
     while (copying_ && ending_ == Ending::complete) {
-      const int sent = PQputCopyEnd(of_.link_.get(), nullptr);
+      // Half of the rows are not loaded: the server undoes them, with the state of what is
+      // cancelled.
+      const int sent = PQputCopyEnd(of_.link_.get(), over_ ? "the deadline passed" : nullptr);
       if (sent < 0) return lose();
       if (sent == 1) {
         copying_ = false;

@@ -180,10 +180,10 @@ Waited Link::flush(Clock::Steady deadline) noexcept {
   }
 }
 
-Waited Link::wait_while_busy(Clock::Steady deadline) noexcept {
+Waited Link::wait_while_busy(Clock::Steady deadline, remote::OnceLate once_late) noexcept {
   do {
-    if (const auto ready = wait(POLLIN, deadline); ready.waited != Waited::ready)
-      return ready.waited;
+    const auto ready = remote::wait_for(PQsocket(get()), POLLIN, deadline, once_late);
+    if (ready.waited != Waited::ready) return ready.waited;
     if (!consume()) return Waited::lost;
   } while (!has_result());
   return Waited::ready;

@@ -36,7 +36,8 @@ class Link {
   }
   // The same, where has_result() has just said no: else what was read already, while sending or by
   // TLS, would be waited for in vain.
-  [[nodiscard]] Waited wait_while_busy(Clock::Steady deadline) noexcept;
+  [[nodiscard]] Waited wait_while_busy(
+      Clock::Steady deadline, remote::OnceLate once_late = remote::OnceLate::timed_out) noexcept;
   // COPY: room for more.
   [[nodiscard]] Waited wait_for_room(Clock::Steady deadline) noexcept;
 

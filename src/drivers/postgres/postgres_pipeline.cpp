@@ -15,6 +15,12 @@ class Pipeline::Patience {
   Patience(const RunOptions& options, Canceller& canceller) noexcept
       : options_(options), canceller_(canceller), limit_(options.deadline) {}
 
+  // An answer to COMMIT that is there is taken, however late.
+  [[nodiscard]] remote::OnceLate once_late() const noexcept {
+    return options_.on_deadline == OnDeadline::leave ? remote::OnceLate::what_is_there
+                                                     : remote::OnceLate::timed_out;
+  }
+
   template <class Wait>
   Waited until_over(const Wait& wait) {
     const auto waited = wait(limit_);
@@ -130,8 +136,8 @@ void Pipeline::collect(Outcome& outcome, Patience& patience) {
 
 // Lost: a broken socket that libpq has not noticed, and would make PQgetResult wait for.
 Waited Pipeline::wait_while_busy(Patience& patience) {
-  const auto waited =
-      patience.until_over([this](Clock::Steady limit) { return link_.wait_while_busy(limit); });
+  const auto waited = patience.until_over(
+      [&](Clock::Steady limit) { return link_.wait_while_busy(limit, patience.once_late()); });
   if (waited == Waited::lost && PQstatus(link_.get()) != CONNECTION_OK) return Waited::ready;
   return waited;
 }

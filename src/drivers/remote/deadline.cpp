@@ -26,11 +26,13 @@ Clock::Steady at_most(Clock::Steady deadline, std::chrono::milliseconds longest)
   return std::min(deadline, Clock::Steady::clock::now() + longest);
 }
 
-Readiness wait_for(int socket, short events, Clock::Steady deadline) noexcept {
+Readiness wait_for(int socket, short events, Clock::Steady deadline, OnceLate once_late) noexcept {
   pollfd watched{.fd = socket, .events = events, .revents = 0};
   if (socket < 0) return {Waited::lost, 0};
   for (;;) {
-    const int ready = poll(&watched, 1, poll_timeout_ms(deadline));
+    const int timeout_ms = poll_timeout_ms(deadline);
+    if (timeout_ms == 0 && once_late == OnceLate::timed_out) return {Waited::timed_out, 0};
+    const int ready = poll(&watched, 1, timeout_ms);
     if (ready > 0) return {Waited::ready, watched.revents};
     if (ready < 0 && errno != EINTR) return {Waited::lost, 0};
     if (deadline != kNoDeadline && Clock::Steady::clock::now() >= deadline)

@@ -16,6 +16,11 @@ struct Readiness {
   Waited waited;
   short events;  // as poll() tells them
 };
-[[nodiscard]] Readiness wait_for(int socket, short events, Clock::Steady deadline) noexcept;
+
+// What counts once the deadline has passed: a peer that always has more to say than was read so far
+// would be listened to for ever if what is there already were still taken.
+enum class OnceLate { timed_out, what_is_there };
+[[nodiscard]] Readiness wait_for(int socket, short events, Clock::Steady deadline,
+                                 OnceLate once_late = OnceLate::timed_out) noexcept;
 
 }  // namespace carrel::remote
