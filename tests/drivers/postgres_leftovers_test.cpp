@@ -152,6 +152,14 @@ INSTANTIATE_TEST_SUITE_P(
                      "perform nextval('pg_temp.leftover'); end $$",
                      "select 1 from pg_class where relname = 'leftover' and "
                      "relnamespace = pg_my_temp_schema()"},
+            Leftover{"FunctionBesideNamesOfColumns",
+                     "select given.n, hide('set work_mem = ''7MB''')::text as \"given\" "
+                     "from unnest(array[1]) as given (n)",
+                     "select 1 where current_setting('work_mem') = '7MB'"},
+            Leftover{"FunctionInBracketsAfterAs",
+                     "with t (n) as (select hide('set work_mem = ''7MB''')::text) "
+                     "select count(n) as n from t",
+                     "select 1 where current_setting('work_mem') = '7MB'"},
             Leftover{"FunctionNamedAsAHarmlessOne", "select " + own_name() + ".log('7MB')",
                      "select 1 where current_setting('work_mem') = '7MB'"},
             Leftover{"FunctionCalledByDdl",

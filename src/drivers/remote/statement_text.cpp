@@ -61,7 +61,7 @@ class Reader {
       case db::TokenKind::quoted_name:
       case db::TokenKind::slot:
         if (token.text.find("pg_temp") != string_view::npos) temporary_ = true;
-        last_ = expects_table_ ? Last::table : Last::name;
+        last_ = last_ == Last::as ? Last::harmless : expects_table_ ? Last::table : Last::name;
         expects_table_ = false;
         break;
       case db::TokenKind::symbol:
@@ -107,7 +107,7 @@ class Reader {
   }
 
  private:
-  enum class Last { other, harmless, locking, name, table, at, dot };
+  enum class Last { other, harmless, locking, name, table, at, dot, as };
 
   void take_word(const std::string& word) {
     if (words_ == 0) text_.first_word = word;
@@ -122,6 +122,10 @@ class Reader {
       last_ = Last::table;
     } else if (last_ == Last::dot) {
       last_ = Last::name;  // "app.log(...)" is nobody's log() but the application's
+    } else if (last_ == Last::as) {
+      last_ = Last::harmless;  // "unnest($1, $2) as given (id, amount)": names of columns
+    } else if (word == "as") {
+      last_ = Last::as;
     } else {
       last_ = is_harmless_call(word)            ? Last::harmless
               : is_locking_call(word, dialect_) ? Last::locking
