@@ -42,6 +42,15 @@ void require_parameters(std::span<const Value> parameters, std::string_view stat
   require_valid(parameters, statement);
 }
 
+void require_no_arrays(const BulkRows& rows) {
+  if (std::ranges::none_of(rows.values,
+                           [](const Value& value) { return value.kind() == ValueKind::array; }))
+    return;
+  throw SqlError("sql.unsupported",
+                 {.message = "an array is a parameter of a statement; it is not loaded",
+                  .statement = rows.table});
+}
+
 // It becomes part of a command, which takes no parameters.
 void require_name(std::string_view name) {
   const bool fits = !name.empty() && name.size() < 200 &&
@@ -115,6 +124,7 @@ std::int64_t Connection::load(const BulkRows& rows) {
   CARREL_ASSERT(!rows.columns.empty() && rows.values.size() % rows.columns.size() == 0,
                 "bulk rows for '" + std::string(rows.table) + "' are incomplete");
   require_valid(rows.values, rows.table);
+  require_no_arrays(rows);
   require_time(rows.table);
   const Busy busy(*this);
   return do_load(rows);

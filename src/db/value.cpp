@@ -60,6 +60,8 @@ std::string_view to_string(ValueKind kind) noexcept {
       return "timestamp";
     case ValueKind::uuid:
       return "uuid";
+    case ValueKind::array:
+      return "array";
   }
   return "unknown";
 }

@@ -5,12 +5,15 @@
 #include <utility>
 
 #include "carrel/db/sql_error.h"
+#include "db/no_arrays.h"
 #include "db/sql_scanner.h"
 #include "db/statement_check.h"
 #include "drivers/sqlite_error.h"
 
 namespace carrel::drivers {
 namespace {
+
+constexpr db::NoArrays kNoArrays{.database = "SQLite", .dialect = &kSqliteDialect};
 
 // Pragmas that only read, even with an argument. All others change the connection.
 bool only_reads(std::string_view pragma, const char* argument) noexcept {
@@ -79,6 +82,8 @@ int bind_one(sqlite3_stmt* statement, int place, const Value& value) noexcept {
       return sqlite3_bind_int64(statement, place, value.timestamp().time_since_epoch().count());
     case ValueKind::uuid:
       return sqlite3_bind_blob64(statement, place, value.uuid().bytes.data(), 16, SQLITE_STATIC);
+    case ValueKind::array:
+      return SQLITE_MISMATCH;
   }
   return SQLITE_MISUSE;
 }
@@ -257,8 +262,10 @@ SqliteStatement SqliteConnection::compile(std::string_view sql) {
   return compiled;
 }
 
-SqliteStatement& SqliteConnection::prepared(const Statement& statement) {
+SqliteStatement& SqliteConnection::prepared(const Statement& statement,
+                                            std::span<const Value> parameters) {
   if (auto* found = cache_.find(statement)) return *found;
+  kNoArrays.require_none(parameters, statement.text);  // a text made for them may be no SQL here
   return cache_.insert(statement, compile(statement.text));
 }
 
@@ -276,7 +283,9 @@ void SqliteConnection::bind(const SqliteStatement& statement, std::span<const Va
   for (const int number : statement.parameters) {
     const auto& value = values[static_cast<std::size_t>(number - 1)];
     const int result = bind_one(statement.handle.get(), ++place, value);
-    if (result != SQLITE_OK) throw_sqlite_error(db_.get(), result, sql);
+    if (result == SQLITE_OK) continue;
+    if (value.kind() == ValueKind::array) kNoArrays.refuse(static_cast<std::size_t>(number), sql);
+    throw_sqlite_error(db_.get(), result, sql);
   }
 }
 
@@ -302,7 +311,7 @@ Result SqliteConnection::fetch(SqliteStatement& statement, std::string_view sql)
 }
 
 Result SqliteConnection::do_execute(const Statement& statement, std::span<const Value> parameters) {
-  auto& compiled = prepared(statement);
+  auto& compiled = prepared(statement, parameters);
   dirty_ |= compiled.dirties || statement.leaves == Leaves::anything;
   const Run run(*this, compiled);
   bind(compiled, parameters, statement.text);

@@ -63,7 +63,7 @@ class SqliteConnection final : public Connection {
   void configure(const SqliteOptions& options);
   void command(std::string_view sql);  // our own: may begin and end transactions
   int try_command(std::string_view sql) noexcept;
-  SqliteStatement& prepared(const Statement& statement);
+  SqliteStatement& prepared(const Statement& statement, std::span<const Value> parameters);
   [[nodiscard]] SqliteStatement compile(std::string_view sql);
   void bind(const SqliteStatement& statement, std::span<const Value> values,
             std::string_view sql) const;

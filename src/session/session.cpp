@@ -7,22 +7,56 @@
 
 namespace carrel {
 
+namespace {
+
+// What a text or a blob borrows; of other kinds nothing.
+std::string_view borrowed_by(const Value& value) noexcept {
+  if (value.kind() == ValueKind::text) return value.text();
+  if (value.kind() != ValueKind::bytes) return {};
+  return {reinterpret_cast<const char*>(value.bytes().data()), value.bytes().size()};
+}
+
+// The same value, of a copy of what it borrowed.
+Value with(const Value& value, std::string_view copy) noexcept {
+  if (value.kind() == ValueKind::text) return copy;
+  if (value.kind() == ValueKind::bytes) return std::as_bytes(std::span(copy));
+  return value;
+}
+
+}  // namespace
+
+Batch::KeptArray::KeptArray(const Array& from)
+    : elements(from.size()), array(elements, from.kind()) {
+  std::size_t borrowed = 0;
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    elements[i] = from[i];
+    borrowed += borrowed_by(elements[i]).size();
+  }
+  bytes.reserve(borrowed);  // so that nothing moves
+  for (auto& element : elements) {
+    const auto own = borrowed_by(element);
+    bytes += own;
+    element = with(element, std::string_view(bytes).substr(bytes.size() - own.size()));
+  }
+}
+
+Value Batch::kept(const Value& value) {
+  if (value.kind() == ValueKind::array) return arrays_.emplace_front(value.array()).array;
+  if (value.kind() != ValueKind::text && value.kind() != ValueKind::bytes) return value;
+  return with(value, texts_.emplace_back(borrowed_by(value)));
+}
+
 Batch& Batch::add_values(const Statement& sql, std::span<const Value> parameters) {
-  entries_.push_back({.sql = std::string(sql.text),
-                      .leaves = sql.leaves,
-                      .first = values_.size(),
-                      .count = parameters.size()});
-  for (const auto& value : parameters) {
-    if (value.kind() == ValueKind::text) {
-      values_.emplace_back(std::string_view(texts_.emplace_back(value.text())));
-    } else if (value.kind() == ValueKind::bytes) {
-      const auto bytes = value.bytes();
-      const auto& kept =
-          texts_.emplace_back(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      values_.emplace_back(std::as_bytes(std::span(kept)));
-    } else {
-      values_.push_back(value);
-    }
+  const auto first = values_.size();
+  try {
+    for (const auto& value : parameters) values_.push_back(kept(value));
+    entries_.push_back({.sql = std::string(sql.text),
+                        .leaves = sql.leaves,
+                        .first = first,
+                        .count = parameters.size()});
+  } catch (...) {
+    values_.resize(first);  // an element of an array may not fit
+    throw;
   }
   return *this;
 }

@@ -33,6 +33,7 @@ struct Backend {
   // How this database writes column types and a statement that runs for minutes.
   std::string integer_type, real_type, text_type, bytes_type, timestamp_type, uuid_type;
   std::string endless_query;
+  bool takes_arrays = false;
   // How a connection may be left dirty, and a query that gives 1 while it is.
   struct Dirt {
     std::string statement;

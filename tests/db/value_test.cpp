@@ -28,6 +28,34 @@ TEST(Value, RefusesAnUnsignedNumberThatFitsNoColumn) {
   EXPECT_THROW(Value(std::uint64_t{1} << 63), Error);
 }
 
+// An Array is a view of elements that lie in a row, and a Value holds the address of one.
+template <class T>
+concept MakesAnArray = requires(const T& of) { Array(of); };
+static_assert(std::constructible_from<Value, const Array&>);
+static_assert(!std::constructible_from<Value, Array>);
+static_assert(!MakesAnArray<std::vector<bool>>);
+static_assert(!MakesAnArray<std::string>);
+static_assert(!MakesAnArray<std::vector<const char*>>);
+static_assert(!MakesAnArray<std::vector<Array>>);
+static_assert(!MakesAnArray<std::vector<std::vector<int>>>);
+
+TEST(Array, KnowsTheKindOfItsElementsAlsoWhereThereAreNone) {
+  EXPECT_EQ(Array(std::array<bool, 0>()).kind(), ValueKind::integer);
+  EXPECT_EQ(Array(std::array<std::string_view, 0>()).kind(), ValueKind::text);
+  EXPECT_EQ(Array(std::array<std::optional<Bytes>, 0>()).kind(), ValueKind::bytes);
+  EXPECT_EQ(Array(std::span<const Value>(), ValueKind::uuid).kind(), ValueKind::uuid);
+  EXPECT_EQ(Array(std::span<const Timestamp>()).size(), 0U);
+}
+
+TEST(Array, GivesEachElementAsAValue) {
+  const std::array<std::optional<int>, 2> numbers{7, std::nullopt};
+  const Array array(numbers);
+  EXPECT_EQ(array.size(), 2U);
+  EXPECT_EQ(array[0].integer(), 7);
+  EXPECT_TRUE(array[1].is_null());
+  EXPECT_EQ(&Value(array).array(), &array);
+}
+
 TEST(Uuid, IsWrittenAndReadInItsUsualForm) {
   constexpr std::string_view text = "0189f7e2-4a6b-7c8d-9e0f-112233445566";
   const auto uuid = Uuid::parse(text);

@@ -51,6 +51,8 @@ std::vector<std::string> told(const Row& row) {
       case ValueKind::text:
         cells.push_back(kind + row.get<std::string>(i));
         break;
+      case ValueKind::array:
+        break;  // no column's
     }
   }
   return cells;

@@ -1,3 +1,4 @@
+#include "db/array_contract.h"
 #include "db/load_contract.h"
 #include "db/text_contract.h"
 #include "drivers/mariadb_backend.h"

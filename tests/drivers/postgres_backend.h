@@ -31,6 +31,7 @@ inline Backend postgres_backend(PostgresOptions (*options)()) {
       .timestamp_type = "timestamptz",
       .uuid_type = "uuid",
       .endless_query = "select pg_sleep(600)",
+      .takes_arrays = true,
       .dirt = {{"create temp table mine (id integer)",
                 "select count(*)::int from pg_class where relname = 'mine'"},
                {"set work_mem = '7MB'", "select (current_setting('work_mem') = '7MB')::int"},

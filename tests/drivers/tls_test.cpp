@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/in_time.h"
+#include "db/array_contract.h"
 #include "db/load_contract.h"
 #include "db/text_contract.h"
 #include "drivers/errors.h"

@@ -11,6 +11,8 @@
 //   integer    64 bits, signed; bool is 0 or 1
 //   timestamp  microseconds in UTC; SQLite keeps the integer count since 1970
 //   uuid       16 bytes; SQLite keeps a blob
+//   array      PostgreSQL only: many values of one kind as one parameter, for `= any($1)` and
+//              `unnest($1)`; see Array
 //
 // Threads: a Value is plain data. Lifetime: what it borrows must live until the call returns.
 // Errors: an unsigned integer above 2^63-1 throws "sql.value_out_of_range".
@@ -21,10 +23,13 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace carrel {
@@ -42,9 +47,11 @@ struct Uuid {
   friend bool operator==(const Uuid&, const Uuid&) noexcept = default;
 };
 
-enum class ValueKind : std::uint8_t { null, integer, real, text, bytes, timestamp, uuid };
+enum class ValueKind : std::uint8_t { null, integer, real, text, bytes, timestamp, uuid, array };
 
 [[nodiscard]] std::string_view to_string(ValueKind kind) noexcept;
+
+class Array;
 
 class Value {
  public:
@@ -68,7 +75,9 @@ class Value {
   Value(const std::optional<T>& value) : Value() {
     if (value) *this = Value(*value);
   }
-  Value(char) = delete;  // a character is neither text nor a number by itself
+  Value(const Array& array) noexcept : kind_(ValueKind::array), view_{&array, 1} {}
+  Value(const Array&&) = delete;  // a Value holds its address
+  Value(char) = delete;           // a character is neither text nor a number by itself
 
   [[nodiscard]] constexpr ValueKind kind() const noexcept { return kind_; }
   [[nodiscard]] constexpr bool is_null() const noexcept { return kind_ == ValueKind::null; }
@@ -86,6 +95,9 @@ class Value {
     return Timestamp(std::chrono::microseconds(integer_));
   }
   [[nodiscard]] constexpr const Uuid& uuid() const noexcept { return uuid_; }
+  [[nodiscard]] const Array& array() const noexcept {
+    return *static_cast<const Array*>(view_.data);
+  }
 
  private:
   struct View {
@@ -109,6 +121,71 @@ class Value {
     View view_;
     Uuid uuid_;
   };
+};
+
+// What an Array may be made of: whatever makes a Value, but pointers and arrays.
+template <class T>
+concept ArrayElement = std::constructible_from<Value, const T&> && std::default_initializable<T> &&
+                       !std::is_pointer_v<T> && !std::same_as<T, Value>;
+
+// Array: many values of one kind as one parameter. Use it to change or to find many rows with one
+// statement; to insert many and no more than that, Session::load is faster.
+//
+//   session.execute("select id, balance from {account} where id = any($1)", Array(ids));
+//   session.execute("insert into {account} (id, name) select * from unnest($1, $2) "
+//                   "on conflict (id) do update set name = excluded.name",
+//                   Array(ids), Array(names));
+//
+// Nulls are elements of std::optional. An empty array is one, and no null. Its type is that of the
+// elements: bigint[], double precision[], text[] (cast it for others: $1::date[]), bytea[],
+// timestamptz[], uuid[]. unnest() fills shorter arrays up with nulls.
+//
+// Threads: plain data. Lifetime: a view of the elements, and a Value is one of the Array: both must
+// live until the call returns. Written as an argument, as above, the Array does. A Batch copies the
+// elements.
+// Errors: where the database takes none, "sql.unsupported". All before anything is sent:
+// "sql.invalid_text", "sql.value_out_of_range", "sql.type_mismatch" for elements of another kind
+// than it says, "sql.too_big" for more than 134,217,727 elements, or for the values of a statement
+// that are near a gigabyte together.
+class Array {
+ public:
+  // Of a std::vector, std::array, std::span or the like.
+  template <class Range,
+            class T = typename decltype(std::span(std::declval<const Range&>()))::value_type>
+    requires ArrayElement<T>
+  explicit Array(const Range& elements)
+      : data_(std::data(elements)),
+        size_(std::size(elements)),
+        at_(&element_at<T>),
+        kind_(kind_of(std::type_identity<T>())) {}
+  // Of values that are each of this kind, or null.
+  Array(std::span<const Value> elements, ValueKind kind) noexcept
+      : data_(elements.data()), size_(elements.size()), at_(&element_at<Value>), kind_(kind) {}
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  // Of the elements, also where there are none.
+  [[nodiscard]] ValueKind kind() const noexcept { return kind_; }
+  // Throws as Value does.
+  [[nodiscard]] Value operator[](std::size_t i) const { return at_(data_, i); }
+
+ private:
+  template <class T>
+  static Value element_at(const void* data, std::size_t i) {
+    return Value(static_cast<const T*>(data)[i]);
+  }
+  template <class T>
+  static ValueKind kind_of(std::type_identity<T>) {
+    return Value(T{}).kind();
+  }
+  template <class T>
+  static ValueKind kind_of(std::type_identity<std::optional<T>>) {
+    return kind_of(std::type_identity<T>());
+  }
+
+  const void* data_;
+  std::size_t size_;
+  Value (*at_)(const void*, std::size_t);
+  ValueKind kind_;
 };
 
 }  // namespace carrel

@@ -33,6 +33,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <forward_list>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -57,19 +58,38 @@ concept Refusable = requires(const R& result) {
   { rolls_back(result) } -> std::convertible_to<bool>;
 };
 
-// Statements to be sent together. Copies its parameters.
+// Statements to be sent together. Copies its parameters, also the elements of an Array.
 class Batch {
  public:
+  Batch() = default;
+  Batch(Batch&&) noexcept = default;
+  Batch& operator=(Batch&&) noexcept = default;
+  Batch(const Batch&) = delete;  // values_ point into what follows them
+  Batch& operator=(const Batch&) = delete;
+
   template <class... Parameters>
-  Batch& add(const Statement& sql, const Parameters&... parameters) {
+  Batch& add(const Statement& sql, const Parameters&... parameters) & {
     const std::array<Value, sizeof...(Parameters)> values{Value(parameters)...};
     return add_values(sql, values);
+  }
+  template <class... Parameters>
+  Batch&& add(const Statement& sql, const Parameters&... parameters) && {
+    return std::move(add(sql, parameters...));
   }
   Batch& add_values(const Statement& sql, std::span<const Value> parameters);
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
 
  private:
   friend class Session;
+  struct KeptArray {
+    explicit KeptArray(const Array& from);
+
+    std::string bytes;  // of texts and the like, which elements point into
+    std::vector<Value> elements;
+    Array array;
+  };
+  [[nodiscard]] Value kept(const Value& value);
+
   struct Entry {
     std::string sql;
     Leaves leaves;
@@ -78,7 +98,9 @@ class Batch {
   };
   std::vector<Entry> entries_;
   std::vector<Value> values_;
-  std::deque<std::string> texts_;  // a deque, since Values point into it
+  // Values point into these, whose elements stay where they are.
+  std::deque<std::string> texts_;
+  std::forward_list<KeptArray> arrays_;
 };
 
 class Session {

@@ -7,10 +7,17 @@
 #include <utility>
 
 #include "carrel/db/sql_error.h"
+#include "db/no_arrays.h"
 #include "db/statement_check.h"
 #include "drivers/mariadb/mariadb_run.h"
 
 namespace carrel::mariadb {
+namespace {
+
+constexpr db::NoArrays kNoArrays{.database = "MariaDB", .dialect = &kDialect};
+
+}  // namespace
+
 MariadbConnection::MariadbConnection(std::shared_ptr<const MariadbOptions> options,
                                      std::shared_ptr<Control> control, Clock::Steady deadline)
     : options_(std::move(options)),
@@ -126,6 +133,7 @@ Result MariadbConnection::do_execute(const Statement& statement,
   Run run(*this);
   auto& found = known(statement);
   require_allowed(found, statement.text, parameters.size());
+  kNoArrays.require_none(parameters, statement.text);
   left_.note(found.text, statement.leaves);
   if (found.as_text && opens()) {
     if (auto result = run_with_opening(found, run, statement.text)) return std::move(*result);

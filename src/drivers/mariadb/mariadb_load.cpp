@@ -76,6 +76,8 @@ class BulkColumn {
         stored_.emplace_back(reinterpret_cast<const char*>(value.uuid().bytes.data()), 16);
         content = stored_.back();
         break;
+      case ValueKind::array:
+        break;  // Connection::load() refuses it
     }
     pointers_.push_back(content.data() == nullptr ? "" : content.data());
     lengths_.push_back(content.size());

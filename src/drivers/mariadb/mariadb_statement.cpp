@@ -108,6 +108,8 @@ void Binding::fill(MYSQL_BIND& bind, Slot& slot, const Value& value) {
       bind.buffer_type = MYSQL_TYPE_BLOB;
       borrow(uuids_.back().bytes.data(), 16);
       break;
+    case ValueKind::array:
+      break;  // MariadbConnection refuses it
   }
 }
 

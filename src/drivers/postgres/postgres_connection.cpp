@@ -102,7 +102,6 @@ Result PostgresConnection::do_execute(const Statement& statement,
   const BatchItem item{.statement = statement, .parameters = parameters};
   if (auto* variant = ready_alone(item)) {
     const bool autocommit = !in_transaction();
-    parameters_.encode(parameters);
     const auto outcome =
         pipeline_.execute(variant->name(), parameters_, by_deadline(OnDeadline::cancel));
     broken_ |= !outcome.usable;
@@ -126,10 +125,11 @@ Variant* PostgresConnection::ready_alone(const BatchItem& item) {
   if (resolves() && writes_ && number_.empty() && in_transaction()) return nullptr;
   auto* known = known_.find(item.statement);
   if (known == nullptr || known->text.drops_prepared) return nullptr;
-  auto* variant = known->on_server_for(item.parameters);
+  auto* variant = known->on_server_for_plain(item.parameters);
   if (variant == nullptr) return nullptr;
-  // All else was found to be allowed when it was prepared, for as many parameters; encode() asks
-  // what is left, whether the values fit.
+  // All else was found to be allowed when it was prepared, for as many parameters. Where values do
+  // not fit, the plan says why.
+  if (!parameters_.encode(item.parameters)) return nullptr;
   left_.note(known->text, item.statement.leaves);
   return variant;
 }

@@ -75,6 +75,8 @@ void append_copy_field(std::string& to, const Value& value) {
     case ValueKind::uuid:
       to += value.uuid().to_string();
       break;
+    case ValueKind::array:
+      break;  // Connection::load() refuses it
   }
 }
 

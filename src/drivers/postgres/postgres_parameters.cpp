@@ -6,6 +6,8 @@
 #include <cstring>
 
 #include "carrel/db/sql_error.h"
+#include "drivers/postgres/postgres_array.h"
+#include "drivers/postgres/postgres_error.h"
 
 namespace carrel::postgres {
 namespace {
@@ -19,10 +21,6 @@ constexpr Oid kInferred = 0;
 
 constexpr int kTextFormat = 0;
 constexpr int kBinaryFormat = 1;
-
-std::uint64_t micros_of(Timestamp at) noexcept {
-  return static_cast<std::uint64_t>(at.time_since_epoch().count() - kEpochMicros);
-}
 
 Oid oid_of(ValueKind kind) noexcept {
   switch (kind) {
@@ -38,19 +36,38 @@ Oid oid_of(ValueKind kind) noexcept {
       return kUuid;
     case ValueKind::null:
     case ValueKind::text:
+    case ValueKind::array:  // see put_array()
       return kInferred;
   }
   return kInferred;
 }
 
+[[noreturn]] void throw_too_early(std::size_t place, std::string_view sql) {
+  throw SqlError("sql.value_out_of_range", {.message = "parameter $" + std::to_string(place + 1) +
+                                                       " is a timestamp before PostgreSQL's time",
+                                            .statement = sql,
+                                            .dialect = &kDialect});
+}
+
+[[noreturn]] void throw_too_big(std::string_view sql) {
+  throw SqlError("sql.too_big", {.message = "the parameters are about a gigabyte or more",
+                                 .statement = sql,
+                                 .dialect = &kDialect});
+}
+
 }  // namespace
 
-void Parameters::require_fits(const Value& value) {
-  // The very least number means -infinity.
-  if (value.kind() == ValueKind::timestamp &&
-      value.timestamp().time_since_epoch().count() <= INT64_MIN + kEpochMicros)
-    throw SqlError("sql.value_out_of_range",
-                   {.message = "a timestamp is before PostgreSQL's time"});
+void Parameters::require_fit(std::span<const Value> values, std::string_view sql) {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto& value = values[i];
+    if (value.kind() == ValueKind::text) bytes += value.text().size();
+    if (value.kind() == ValueKind::bytes) bytes += value.bytes().size();
+    if (value.kind() == ValueKind::array)
+      bytes += require_fits(value.array(), {.number = i + 1, .sql = sql});
+    if (value.kind() == ValueKind::timestamp && !fits(value.timestamp())) throw_too_early(i, sql);
+  }
+  if (bytes > kBytesMax) throw_too_big(sql);
 }
 
 void Parameters::grow(std::size_t count) {
@@ -72,7 +89,18 @@ void Parameters::put_texts(std::span<const Value> values, std::size_t bytes) {
   }
 }
 
-void Parameters::encode(std::span<const Value> values) {
+void Parameters::put_array(std::size_t place, const Array& array) {
+  // All places at once, so that what the pointers of this statement's arrays point to does not
+  // move.
+  if (arrays_.size() <= place) arrays_.resize(pointers_.size());
+  auto& encoded = arrays_[place];
+  encode_array(array, encoded);
+  types_[place] = array_type_of(array.kind());
+  pointers_[place] = encoded.data();
+  lengths_[place] = static_cast<int>(encoded.size());
+}
+
+bool Parameters::encode(std::span<const Value> values) {
   if (values.size() > pointers_.size()) grow(values.size());
   count_ = static_cast<int>(values.size());
   // Looked up once: for all that the compiler knows, each write below could move the vectors.
@@ -88,6 +116,7 @@ void Parameters::encode(std::span<const Value> values) {
     lengths[place] = sizeof bytes;
   };
   std::size_t text_bytes = 0;
+  std::size_t blob_bytes = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const auto& value = values[i];
     types[i] = oid_of(value.kind());
@@ -103,7 +132,8 @@ void Parameters::encode(std::span<const Value> values) {
         put_fixed(i, htobe64(std::bit_cast<std::uint64_t>(value.real())));
         break;
       case ValueKind::timestamp:
-        require_fits(value);
+        if (!fits(value.timestamp())) [[unlikely]]
+          return false;
         put_fixed(i, htobe64(micros_of(value.timestamp())));
         break;
       case ValueKind::text:
@@ -114,13 +144,24 @@ void Parameters::encode(std::span<const Value> values) {
         pointers[i] =
             value.bytes().empty() ? "" : reinterpret_cast<const char*>(value.bytes().data());
         lengths[i] = static_cast<int>(value.bytes().size());
+        blob_bytes += value.bytes().size();
+        if (blob_bytes > kBytesMax) [[unlikely]]
+          return false;
         break;
       case ValueKind::uuid:
         put_fixed(i, value.uuid().bytes);
         break;
+      case ValueKind::array:
+        put_array(i, value.array());
+        break;
     }
   }
-  if (text_bytes != 0) put_texts(values, text_bytes);
+  if (text_bytes != 0) {
+    if (text_bytes + blob_bytes > kBytesMax) [[unlikely]]
+      return false;
+    put_texts(values, text_bytes);
+  }
+  return true;
 }
 
 }  // namespace carrel::postgres

@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "carrel/base/assert.h"
 #include "carrel/db/sql_error.h"
 #include "db/statement_check.h"
 #include "drivers/postgres/postgres_connection.h"
@@ -31,7 +32,7 @@ void require_allowed(const BatchItem& item, const remote::StatementText& text) {
     failure.sqlstate = "07001";
     throw SqlError("sql.parameter_count", failure);
   }
-  for (const auto& value : item.parameters) Parameters::require_fits(value);
+  Parameters::require_fit(item.parameters, item.statement.text);
 }
 
 }  // namespace
@@ -102,7 +103,7 @@ void PostgresConnection::queue_begin(Plan& plan) {
     plan.begin = pipeline_.add_command(plan.begun->sql);
     return;
   }
-  parameters_.encode({});
+  static_cast<void>(parameters_.encode({}));
   if (!begins_on_server_[plan.begun->number]) {
     plan.prepare_begin = pipeline_.add_prepare(plan.begun->name, plan.begun->sql, parameters_);
     begins_on_server_.set(plan.begun->number);  // see learn()
@@ -134,7 +135,8 @@ void PostgresConnection::queue_discarded(Plan& plan) {
 }
 
 void PostgresConnection::queue(Planned& planned, std::span<const Value> values) {
-  parameters_.encode(values);
+  const bool fit = parameters_.encode(values);
+  CARREL_ASSERT(fit, "look_up() has found that the values fit");
   const std::string sql(planned.variant && planned.variant->on_server ? "" : planned.sql);
   if (!planned.variant) {
     planned.execute = pipeline_.add_direct(sql, parameters_);

@@ -81,6 +81,15 @@ void value(Connection& connection) {
   connection.execute("insert into t values ($1, $2)", std::array{amount, memo});
 }
 
+void array(Session& session, const std::vector<std::int64_t>& ids,
+           const std::vector<std::string>& names) {
+  session.execute("select id, balance from {account} where id = any($1)", Array(ids));
+  session.execute(
+      "insert into {account} (id, name) select * from unnest($1, $2) "
+      "on conflict (id) do update set name = excluded.name",
+      Array(ids), Array(names));
+}
+
 std::int64_t result(Session& session, std::int64_t id) {
   Result result = session.execute("select id, balance, memo from {account}");
   for (Row row : result) print(row.get<std::int64_t>("id"), row.get<std::optional<std::string>>(2));
