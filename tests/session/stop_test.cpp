@@ -7,6 +7,7 @@
 
 #include "carrel/drivers/sqlite.h"
 #include "db/temporary_folder.h"
+#include "session/stop_contract.h"
 #include "session/stub_session.h"
 
 namespace carrel::test {
@@ -224,72 +225,32 @@ TEST_F(Stop, AConflictIsNotRunAgainAfterIt) {
   EXPECT_EQ(runs, 1);
 }
 
-class StopOnSqlite : public testing::Test {
- protected:
-  // The stop is asked for once the second statement runs, which shows in the log file that it
-  // fills.
-  void insert_without_end(std::stop_source& stop) {
-    session_.execute("insert into t values (2)");
-    const std::jthread asker([&, before = logged()](const std::stop_token& over) {
-      while (!over.stop_requested() && logged() <= before) std::this_thread::yield();
-      EXPECT_FALSE(over.stop_requested());
-      stop.request_stop();
-    });
-    session_.execute(
-        "insert into t with recursive c(x) as "
-        "(select 1 union all select x + 1 from c) select zeroblob(1000) from c");
+class SqliteEndless final : public EndlessDatabase {
+ public:
+  [[nodiscard]] Driver& driver() override { return *driver_; }
+  [[nodiscard]] std::string endless_insert() const override {
+    return "insert into item with recursive n(i) as "
+           "(select 100 union all select i + 1 from n) select printf('x%1000d', i) from n";
   }
+  // It shows in the log file, which it fills.
+  [[nodiscard]] std::function<bool()> watch() override {
+    return [this, before = logged()] { return logged() > before; };
+  }
+
+ private:
   [[nodiscard]] std::uintmax_t logged() const {
     return std::filesystem::file_size(folder_ / "a.db-wal");
-  }
-  std::string rows() {
-    return session_.execute("select coalesce(group_concat(x), '') from t")
-        .one()
-        .get<std::string>(0);
   }
 
   TemporaryFolder folder_;
   std::unique_ptr<Driver> driver_ = sqlite_driver({.file = folder_ / "a.db"});
-  Pool pool_{{.name = "a"}, *driver_};
-  Session session_{{.routes = {{"a", &pool_, {}}}}};
-  const Scope scope_{{.name = "a test"}};
 };
 
-// What the transaction did is gone; what ran outside one is there. The connection stays of use.
-TEST_F(StopOnSqlite, ARunningStatementEnds) {
-  session_.execute("create table t (x)");
-  for (const auto mode : {P::required, P::supports}) {
-    std::stop_source stop;
-    const auto code = code_of([&] {
-      session_.transaction({.propagation = mode, .stop = stop.get_token()},
-                           [&] { insert_without_end(stop); });
-    });
-    EXPECT_EQ(code, "sql.cancelled");
-    EXPECT_EQ(rows(), mode == P::supports ? "2" : "");
-  }
-  EXPECT_EQ(pool_.stats().closed_broken, 0U);
-}
+const EndlessBackend kSqlite{.name = "Sqlite",
+                             .make = [] { return std::make_unique<SqliteEndless>(); },
+                             .savepoints_hold = false};
 
-// SQLite undoes all of a transaction when it interrupts a write in it: a savepoint is no help.
-TEST_F(StopOnSqlite, ARunningStatementOfACallInsideEndsByThatCallsOwnStop) {
-  session_.execute("create table t (x)");
-  for (const auto mode : {P::required, P::mandatory, P::supports, P::nested}) {
-    std::stop_source stop;
-    const auto code = code_of([&] {
-      session_.transaction([&] {
-        session_.execute("insert into t values (1)");
-        EXPECT_EQ(code_of([&] {
-                    session_.transaction({.propagation = mode, .stop = stop.get_token()},
-                                         [&] { insert_without_end(stop); });
-                  }),
-                  "sql.cancelled");
-      });
-    });
-    EXPECT_EQ(code, "rolled_back");
-    EXPECT_EQ(rows(), "");
-  }
-  EXPECT_EQ(pool_.stats().closed_broken, 0U);
-}
+INSTANTIATE_TEST_SUITE_P(Sqlite, RunningStatement, testing::Values(&kSqlite), name_of_endless);
 
 }  // namespace
 }  // namespace carrel::test
