@@ -1,7 +1,11 @@
 // Draining a pool in the middle of whatever else it does.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <fstream>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "carrel/db/pool.h"
@@ -54,6 +58,55 @@ TEST(PoolDrain, SendsABorrowerAwayThatPausesBetweenItsAttempts) {
   borrower.join();
   EXPECT_EQ(code, "pool.closed");
   EXPECT_EQ(pool.stats().created, 0U);
+}
+
+// A clock that stands still, and a server that has been away for so long that the pause is the
+// longest: that is how long a borrower waits before it asks for a connection, if nothing wakes it.
+class LongPause : public testing::Test {
+ protected:
+  LongPause() {
+    driver_.at(StubPoint::connect, [] { throw server_away(); }, kFailures);
+    for (int i = 0; i < kFailures; ++i) {
+      clock_.advance(kLongest);
+      static_cast<void>(code_of([&] { static_cast<void>(pool_.borrow({.deadline = soon(0ms)})); }));
+    }
+  }
+
+  static bool is_waiting(pid_t thread) {
+    std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("State:")) return line.find('S') != std::string::npos;
+    }
+    return false;
+  }
+
+  static constexpr auto kLongest = 1'600ms;
+  static constexpr int kFailures = 6;
+  StubDriver driver_;
+  ManualClock clock_;
+  Pool pool_{[this] {
+               auto own = lazy(1);
+               own.clock = &clock_;
+               return own;
+             }(),
+             driver_};
+};
+
+TEST_F(LongPause, IsCutShort) {
+  ASSERT_EQ(pool_.stats().connect_failures, static_cast<std::uint64_t>(kFailures));
+  std::atomic<pid_t> thread{0};
+  std::string code;
+  std::thread borrower([&] {
+    thread = ::gettid();
+    code = code_of([&] { static_cast<void>(pool_.borrow()); });
+  });
+  while (pool_.stats().size == 0) std::this_thread::yield();  // it has got the place
+  while (!is_waiting(thread)) std::this_thread::yield();
+
+  EXPECT_TRUE(pool_.drain(soon(kLongest - 100ms)));  // sooner than it would have woken
+  borrower.join();
+  EXPECT_EQ(code, "pool.closed");
+  EXPECT_EQ(pool_.stats().created, 0U);
 }
 
 TEST(PoolDrain, WaitsForABorrowerThatConnectsAndClosesWhatItGot) {
