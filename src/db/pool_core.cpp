@@ -36,7 +36,8 @@ Pool::Core::Core(PoolOptions options, Driver& driver)
   CARREL_ASSERT(options_.life_jitter >= 0 && options_.life_jitter <= 1,
                 "life_jitter is a share of life_max, from 0 to 1");
   const std::size_t size = options_.size_max == 0 ? traits_.pool_size_default : options_.size_max;
-  const auto limit = group_ == nullptr ? driver_.connections_max() : std::nullopt;
+  const bool asks = group_ == nullptr && options_.connect_at_start;
+  const auto limit = asks ? driver_.connections_max() : std::nullopt;
   if (limit && size > *limit) {
     throw Error("pool.too_large", "pool '" + options_.name + "' may open " + std::to_string(size) +
                                       " connections, but the server gives only " +
@@ -136,11 +137,17 @@ db::Slot& Pool::Core::acquire(std::uint32_t lane_index, const BorrowOptions& opt
   return lane.slot(acquired.slot);
 }
 
+// One deadline for all that are asked in vain: else each of them would have as long as all may
+// take.
 db::Slot& Pool::Core::proven(db::Slot& slot, std::uint32_t lane, const BorrowOptions& options) {
+  auto bounded = options;
+  bounded.deadline = deadline_of(options);
   db::Slot* candidate = &slot;
-  while (has_idled(*candidate) && !is_alive(*candidate, options)) {
+  while (has_idled(*candidate) && !is_alive(*candidate, bounded.deadline)) {
     retire(*candidate, Closed::invalid);
-    candidate = &acquire(lane, options);
+    if (Clock::Steady::clock::now() >= bounded.deadline)
+      throw_not_granted({.grant = db::Grant::timed_out});
+    candidate = &acquire(lane, bounded);
   }
   return remembered(*candidate, lane);
 }
@@ -233,8 +240,8 @@ bool Pool::Core::has_idled(const db::Slot& slot) const noexcept {
   return db::coarse_now(*options_.clock) - idle_since >= options_.validate_after;
 }
 
-bool Pool::Core::is_alive(db::Slot& slot, const BorrowOptions& options) noexcept {
-  slot.connection->set_deadline(deadline_of(options));
+bool Pool::Core::is_alive(db::Slot& slot, Clock::Steady deadline) noexcept {
+  slot.connection->set_deadline(deadline);
   const bool alive = slot.connection->validate();
   slot.connection->set_deadline(kNoDeadline);
   return alive;

@@ -71,7 +71,7 @@ class Pool::Core final : private db::GroupMember {
   }
   // The same slot, or another where this one's connection has died. Throws.
   [[nodiscard]] db::Slot& proven(db::Slot& slot, std::uint32_t lane, const BorrowOptions& options);
-  [[nodiscard]] bool is_alive(db::Slot& slot, const BorrowOptions& options) noexcept;
+  [[nodiscard]] bool is_alive(db::Slot& slot, Clock::Steady deadline) noexcept;
   [[nodiscard]] bool has_idled(const db::Slot& slot) const noexcept;
   [[nodiscard]] bool still_young(db::Slot& slot) const noexcept;
   static void begin_sample(db::Slot& slot) noexcept;

@@ -1,6 +1,7 @@
 // The part of Pool::Core that looks after connections nobody is using: ages, keepalives, leaks.
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 
 #include "carrel/base/assert.h"
 #include "carrel/base/error.h"
@@ -107,8 +108,10 @@ void Pool::Core::fill_to_minimum() {
     bool connected = false;
     try {
       connected = try_connect(0, *slot, deadline);
-    } catch (const Error&) {
-      connected = false;  // counted and kept as the last error; borrowers will meet it themselves
+    } catch (const std::exception&) {
+      // A carrel::Error is counted and kept as the last one, and borrowers will meet it themselves.
+      // Whatever else, such as a lack of memory, may have passed by the next time.
+      connected = false;
     }
     if (!connected) {
       lane.put_empty(*slot, db::Lane::Was::connecting);

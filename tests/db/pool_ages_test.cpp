@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <initializer_list>
+#include <new>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -161,6 +162,72 @@ TEST(Pool, AsksForASignOfLifeOnlyAfterIdling) {
   clock.advance(6s);
   EXPECT_EQ(number_of(pool.borrow()), 2);
   EXPECT_EQ(pool.stats().closed_invalid, 1U);
+}
+
+// Over a network that swallows everything, each of them is waited for until the deadline.
+TEST(Pool, TheDeadIdleAreAskedAndReplacedWithinOneAcquireMax) {
+  ManualClock clock;
+  StubDriver driver;
+  auto idling = options(3);
+  idling.size_min = 3;
+  idling.clock = &clock;
+  Pool pool(idling, driver);
+  std::vector<Clock::Steady> deadlines;
+  driver.at(
+      StubPoint::validate,
+      [&] {
+        deadlines.push_back(driver.deadline_at(StubPoint::validate));
+        throw server_away();
+      },
+      3);
+  clock.advance(2s);
+
+  EXPECT_EQ(number_of(pool.borrow()), 4);
+
+  ASSERT_EQ(deadlines.size(), 3U);
+  EXPECT_EQ(deadlines[1], deadlines[0]);
+  EXPECT_EQ(deadlines[2], deadlines[0]);
+  EXPECT_EQ(driver.deadline_at(StubPoint::connect), deadlines[0]);
+}
+
+TEST(Pool, NobodyIsAskedForASignOfLifeOnceTheDeadlineHasPassed) {
+  ManualClock clock;
+  StubDriver driver;
+  auto idling = options(2);
+  idling.size_min = 2;
+  idling.clock = &clock;
+  Pool pool(idling, driver);
+  clock.advance(2s);
+  const auto deadline = soon(5ms);
+  driver.at(StubPoint::validate, [&] {
+    while (Clock::Steady::clock::now() < deadline) std::this_thread::yield();
+    throw server_away();
+  });
+
+  EXPECT_EQ(code_of([&] { static_cast<void>(pool.borrow({.deadline = deadline})); }),
+            "pool.timeout");
+
+  EXPECT_EQ(pool.stats().closed_invalid, 1U);
+  EXPECT_EQ(pool.stats().idle, 1U);
+}
+
+// By the pool's own thread, which nothing may end.
+TEST(Pool, FillsUpNextTimeWhereMemoryWasLacking) {
+  ManualClock clock;
+  StubDriver driver;
+  auto kept = options(2);
+  kept.size_min = 2;
+  kept.clock = &clock;
+  kept.keepalive_every = 1s;
+  Pool pool(kept, driver);
+  clock.advance(2s);
+  driver.at(StubPoint::validate, [] { throw server_away(); });
+  driver.at(StubPoint::connect, [] { throw std::bad_alloc(); });
+
+  pool.maintain();
+  EXPECT_EQ(pool.stats().size, 1U);
+  pool.maintain();
+  EXPECT_EQ(pool.stats().size, 2U);
 }
 
 TEST(Pool, KeepsIdleConnectionsAliveAndReplacesTheDead) {

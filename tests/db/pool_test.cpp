@@ -97,6 +97,7 @@ TEST(Pool, LeavesTheFaultsToTheFirstBorrowerWhereAskedTo) {
   StubDriver driver;
   auto lazy = options(2);
   lazy.connect_at_start = false;
+  driver.at(StubPoint::ask_limit, [] { throw server_away(); });
   Pool pool(lazy, driver);
   driver.at(StubPoint::connect, [] { throw SqlError("sql.access_denied", {.message = "no"}); });
 

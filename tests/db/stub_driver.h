@@ -34,7 +34,8 @@ enum class StubPoint {
   rollback,
   reset,
   validate,
-  close
+  close,
+  ask_limit
 };
 
 using Diary = std::vector<std::string>;
@@ -46,7 +47,10 @@ class StubDriver final : public Driver {
 
   [[nodiscard]] const Traits& traits() const noexcept override { return traits_; }
   [[nodiscard]] std::unique_ptr<Connection> connect(const ConnectOptions& options) override;
-  [[nodiscard]] std::optional<std::size_t> connections_max() override { return connections_max_; }
+  [[nodiscard]] std::optional<std::size_t> connections_max() override {
+    meet(StubPoint::ask_limit, kNoDeadline);
+    return connections_max_;
+  }
   void limit_connections(std::size_t max) { connections_max_ = max; }
 
   // `action` runs the next `times` times that any connection meets `point`.
@@ -66,6 +70,7 @@ class StubDriver final : public Driver {
 
  private:
   friend class StubConnection;
+  static constexpr std::size_t kPoints = static_cast<std::size_t>(StubPoint::ask_limit) + 1;
   struct Action {
     std::function<void()> run;
     int times;
@@ -83,8 +88,8 @@ class StubDriver final : public Driver {
   std::atomic<std::int64_t> answer_{0};
   std::atomic<std::uint64_t> round_trips_{0};
   mutable std::mutex mutex_;  // all below are guarded by mutex_
-  std::array<Clock::Steady, 9> deadlines_{};
-  std::array<std::deque<Action>, 9> actions_;
+  std::array<Clock::Steady, kPoints> deadlines_{};
+  std::array<std::deque<Action>, kPoints> actions_;
   Diary diary_;
 };
 

@@ -77,7 +77,8 @@ struct PoolOptions {
   std::chrono::milliseconds keepalive_every{120'000};  // the same while nobody borrows; 0: never
   std::size_t connecting_max = 2;                      // connections being opened at a time
   std::chrono::milliseconds maintain_every{1'000};     // 0: only when maintain() is called
-  bool connect_at_start = true;                        // false: the first borrower meets the errors
+  bool connect_at_start = true;  // false: nothing is asked of the server before the first borrower,
+                                 // who meets the errors; nor is size_max held against its limit
   const Clock* clock = &SystemClock::get();  // for ages, and for when to connect again after a
                                              // failure; waiting is by the steady clock
   PoolGroup* group = nullptr;  // shares a total with other pools, see pool_group.h; size_min,
