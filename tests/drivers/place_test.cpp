@@ -123,6 +123,79 @@ TEST_P(Placed, AStatementThatFailsLeavesItThere) {
   EXPECT_EQ(rows_of(b_), (Names{"one", "two"}));
 }
 
+// The place had travelled along with it.
+TEST_P(Placed, AFirstStatementThatFailsLeavesItInItsPlace) {
+  for (const bool begins : {true, false}) {
+    const auto first = [&](std::string_view sql) {
+      in(b_);
+      expect_in(b_);
+      in(a_);
+      if (begins) connection_->begin({});
+      const auto thrown = failing([&] { run(sql); });
+      connection_->rollback();
+      EXPECT_FALSE(connection_->in_transaction());
+      return thrown;
+    };
+    EXPECT_EQ(first("select nothing from item"), "sql.no_column");
+    expect_in(a_);
+    EXPECT_EQ(first("select * from nowhere"), "sql.no_table");
+    connection_->begin({});
+    write(*connection_, begins ? "begun" : "alone");
+    connection_->commit();
+    connection_->set_deadline(Clock::Steady::clock::now() + std::chrono::milliseconds(40));
+    EXPECT_EQ(first(is_postgres() ? "select pg_sleep(3600)" : "select sleep(3600)"),
+              "sql.deadline, retryable");
+    connection_->set_deadline(kNoDeadline);
+    expect_in(a_);
+  }
+  EXPECT_EQ(rows_of(a_), (Names{"alone", "begun"}));
+}
+
+// The place came along with the savepoint, or with BEGIN before it.
+TEST_P(Placed, ARollbackToASavepointLeavesItThere) {
+  for (const bool commits : {true, false}) {
+    for (const bool starts_with_it : {true, false}) {
+      in(b_);
+      expect_in(b_);
+      in(a_);
+      connection_->begin({});
+      if (!starts_with_it) names_in(*connection_);
+      connection_->savepoint(1);
+      write(*connection_, "lost");
+      EXPECT_EQ(failing([&] { write(*connection_, "lost"); }), "sql.unique_violation");
+      connection_->rollback_to(1);
+      expect_in(a_);
+      commits ? connection_->commit() : connection_->rollback();
+      connection_->begin({});
+      expect_in(a_);
+      connection_->commit();
+      EXPECT_TRUE(connection_->reset());
+      expect_home();
+    }
+  }
+  EXPECT_EQ(rows_of(a_), Names());
+}
+
+// The server refuses a statement that was prepared for a table which has changed since.
+TEST_P(Placed, AStatementThatIsPreparedAnewRunsThereToo) {
+  const auto all = [&] { return run("select * from item").columns().size(); };
+  for (const bool begins : {false, true}) {
+    in(a_);
+    const auto columns = all();
+    EXPECT_EQ(all(), columns);
+    in(b_);
+    expect_in(b_);
+    admin("alter table " + quoted(a_.schema) + ".item add column extra" + std::to_string(columns) +
+          " int");
+    in(a_);
+    if (begins) connection_->begin({});
+    EXPECT_EQ(all(), columns + 1);
+    expect_in(a_);
+    if (begins) connection_->commit();
+    expect_in(a_);
+  }
+}
+
 class PlacedOnPostgres : public Placed {};
 
 // Of a constraint that waits for it, as MariaDB has none.

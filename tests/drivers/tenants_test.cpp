@@ -197,6 +197,7 @@ TEST_P(Tenants, WhoseRoleThereIsNotRunNothing) {
   }
   EXPECT_EQ(names_of("a"), Names{"a"});
   EXPECT_EQ(names_of("b"), Names());
+  EXPECT_EQ(pool_->stats().created, 1U);
 }
 
 TEST_P(Tenants, DoNotChangeInsideATransaction) {
@@ -234,6 +235,55 @@ TEST_P(Tenants, MayHaveATransactionOfTheirOwnInsideAnothers) {
   }
   EXPECT_EQ(rows_of(a_), Names());
   EXPECT_EQ(rows_of(b_), (Names{"b0", "b1", "b2"}));
+}
+
+TEST_P(Tenants, MayNestInOneAnotherAsDeepAsThereAreConnections) {
+  share(3);
+  int written = 0;
+  const auto nested = [&](const std::string& tenant, const auto& within) {
+    const auto check = [&] { EXPECT_EQ(role_and_schema(), told(tenant == "a" ? a_ : b_)); };
+    as(tenant, [&] {
+      session_->transaction({.propagation = Propagation::requires_new}, [&] {
+        check();
+        within();
+        write(tenant + std::to_string(written++));
+        check();
+      });
+    });
+  };
+  for (int i = 0; i < 3; ++i) {
+    nested("a", [&] { nested("b", [&] { nested("a", [] {}); }); });
+    nested("b", [&] {
+      const auto failing = [&] { nested("a", [&] { write("a0"); }); };
+      EXPECT_EQ(thrown_by(failing), "sql.unique_violation");
+    });
+  }
+  EXPECT_EQ(names_of("a"), (Names{"a0", "a10", "a2", "a4", "a6", "a8"}));
+  EXPECT_EQ(names_of("b"), (Names{"b1", "b11", "b3", "b5", "b7", "b9"}));
+  EXPECT_EQ(pool_->stats().created, 3U);
+}
+
+// The connection that knew where it was is gone.
+TEST_P(Tenants, FindTheirPlaceOnANewConnection) {
+  for (const std::string tenant : {"a", "b", "b", "a"}) {
+    as(tenant, [&] {
+      write(std::to_string(names().size()));
+      const auto id =
+          session_->execute(is_postgres() ? "select pg_backend_pid()" : "select connection_id()");
+      const auto number = std::to_string(id.one().get<std::int64_t>(0));
+      admin(is_postgres() ? "select pg_terminate_backend(" + number + ", 60000)"
+                          : "kill " + number);
+      EXPECT_EQ(thrown_by([&] { session_->transaction([&] { write("lost"); }); }),
+                "sql.connection_lost, retryable");
+      session_->transaction([&] {
+        EXPECT_EQ(role_and_schema(), told(tenant == "a" ? a_ : b_));
+        EXPECT_EQ(names().size(), tenant == "a" ? rows_of(a_).size() : rows_of(b_).size());
+      });
+    });
+  }
+  EXPECT_EQ(names_of("a"), (Names{"0", "1"}));
+  EXPECT_EQ(names_of("b"), (Names{"0", "1"}));
+  EXPECT_EQ(pool_->stats().created, 5U);
 }
 
 TEST_P(Tenants, NestAndPutAsideAsEver) {

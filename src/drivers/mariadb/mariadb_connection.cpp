@@ -332,13 +332,20 @@ void MariadbConnection::do_rollback() noexcept {
 Leaves MariadbConnection::left_behind() const noexcept {
   if (!left_.trusts_callers()) return left_.most();
   unsigned status = 0;
-  const char* database = nullptr;
   mariadb_get_infov(link_.get(), MARIADB_CONNECTION_SERVER_STATUS, &status);
-  mariadb_get_infov(link_.get(), MARIADB_CONNECTION_SCHEMA, &database);
   const bool began = state_ == State::none && (status & SERVER_STATUS_IN_TRANS) != 0;
-  const bool changed = (status & SERVER_STATUS_AUTOCOMMIT) == 0 ||
-                       options_->database != (database == nullptr ? "" : database);
-  return began || changed ? Leaves::anything : left_.most();
+  const bool changed = (status & SERVER_STATUS_AUTOCOMMIT) == 0;
+  return began || changed || has_strayed() ? Leaves::anything : left_.most();
+}
+
+// To another database than where it is known to be.
+bool MariadbConnection::has_strayed() const noexcept {
+  const auto* here = place_.known();
+  if (here == nullptr) return false;
+  const char* database = nullptr;
+  mariadb_get_infov(link_.get(), MARIADB_CONNECTION_SCHEMA, &database);
+  const auto& meant = here->schema.empty() ? options_->database : here->schema;
+  return meant != (database == nullptr ? "" : database);
 }
 
 // Without the statements that were prepared being lost. False where the server cannot

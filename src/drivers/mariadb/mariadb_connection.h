@@ -102,6 +102,7 @@ class MariadbConnection final : public Connection {
   [[noreturn]] static void throw_cancelled(remote::CancelReason reason, std::string_view sql);
   void command(const std::string& sql);
   [[nodiscard]] Leaves left_behind() const noexcept;
+  [[nodiscard]] bool has_strayed() const noexcept;
   [[nodiscard]] bool release_locks(Patience& patience);
   [[nodiscard]] bool configure(Patience& patience, std::string_view role_command);
 

@@ -26,22 +26,6 @@ constexpr std::array<const char*, 7> kCleaning = {
 constexpr const char* kPreparedByHand =
     "select 1 from pg_catalog.pg_prepared_statements where from_sql limit 1";
 
-// What the server tells of a session, unasked, whenever it changes.
-// https://www.postgresql.org/docs/15/libpq-status.html#LIBPQ-PQPARAMETERSTATUS
-std::string reported_by(PGconn* connection) {
-  constexpr std::array names = {"application_name", "client_encoding",
-                                "DateStyle",        "default_transaction_read_only",
-                                "IntervalStyle",    "is_superuser",
-                                "search_path",      "session_authorization",
-                                "TimeZone",         "standard_conforming_strings"};
-  std::string values;
-  for (const char* name : names) {
-    const char* value = PQparameterStatus(connection, name);
-    values.append(value == nullptr ? "" : value).append("\n");
-  }
-  return values;
-}
-
 // Sends a cancel request and returns once the server has passed it on. There is but one kind: the
 // statement of a connection that was given up is asked for once more.
 std::function<void(CancelTarget)> cancel_of(PGconn* connection) {
@@ -65,7 +49,7 @@ PostgresConnection::PostgresConnection(std::shared_ptr<const PostgresOptions> op
       place_(options_->statements_max == 0 ? remote::PlaceRecord::Lasts::transaction
                                            : remote::PlaceRecord::Lasts::session) {
   set_deadline(deadline);
-  reported_ = reported_by(link_.get());
+  reported_ = Reported::by(link_.get());
   if (resolves()) run_ = run_of(*this);
 }
 
@@ -241,7 +225,8 @@ void PostgresConnection::do_savepoint_command(std::string_view sql) {
 
 // A caller's word is held against what the server has told.
 Leaves PostgresConnection::left_behind() {
-  if (left_.trusts_callers() && reported_by(link_.get()) != reported_) return Leaves::anything;
+  if (left_.trusts_callers() && !Reported::by(link_.get()).agrees_with(reported_, place_.known()))
+    return Leaves::anything;
   return left_.most();
 }
 

@@ -17,6 +17,7 @@
 #include "drivers/postgres/postgres_link.h"
 #include "drivers/postgres/postgres_parameters.h"
 #include "drivers/postgres/postgres_pipeline.h"
+#include "drivers/postgres/postgres_reported.h"
 #include "drivers/postgres/postgres_statement.h"
 #include "drivers/remote/leftovers.h"
 #include "drivers/remote/place_record.h"
@@ -150,7 +151,7 @@ class PostgresConnection final : public Connection {
   std::string number_;   // of the transaction, once known
   std::uint64_t statements_made_ = 0;
   remote::Leftovers left_;
-  std::string reported_;  // what the server told of the session when it began
+  Reported reported_;  // when the session began
   bool broken_ = false;
 };
 

@@ -38,6 +38,8 @@ class PlaceRecord {
   // Anywhere but where the session started, or wanted there.
   [[nodiscard]] bool away() const noexcept { return away_; }
   [[nodiscard]] Lasts lasts() const noexcept { return lasts_; }
+  // Where the session is; null: nobody knows, so that it will be told before anything else.
+  [[nodiscard]] const Place* known() const noexcept { return actual_ ? &*actual_ : nullptr; }
 
   void want(const Place& place) {
     if (place.schema != wanted_.schema) space_ = space_of(place.schema);
