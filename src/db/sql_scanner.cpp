@@ -51,9 +51,9 @@ std::size_t SqlScanner::end_of_line(std::size_t at) const noexcept {
   return end == std::string_view::npos ? sql_.size() : end;
 }
 
+// Or 0. $1 is a parameter, and not asked about.
 std::size_t SqlScanner::end_of_dollar_quote(std::size_t at) const noexcept {
   std::size_t tag_end = at + 1;
-  if (is_digit(peek(tag_end))) return 0;  // $1 is a parameter
   while (tag_end < sql_.size() && is_word(sql_[tag_end]) && sql_[tag_end] != '$') ++tag_end;
   if (peek(tag_end) != '$') return 0;
   const auto tag = sql_.substr(at, tag_end + 1 - at);

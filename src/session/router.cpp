@@ -27,7 +27,7 @@ std::string with_tables(std::string_view text, const Destination& to) {
       sql += token->text;
       continue;
     }
-    const bool is_closed = token->text.size() >= 2 && token->text.back() == '}';
+    const bool is_closed = token->text.back() == '}';
     const auto slot = token->text.substr(1, token->text.size() - (is_closed ? 2 : 1));
     sql += Router::table(is_closed ? slot : std::string_view(), to, text);
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "carrel/db/pool.h"
+#include "db/pool_verbs.h"
 #include "db/stub_driver.h"
 
 namespace carrel {
@@ -13,6 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::StubDriver;
+using test::wait_until_waiting;
 
 constexpr BorrowOptions kOnThread{.stays_on_thread = true};
 
@@ -22,10 +24,6 @@ PoolOptions named(std::string name, std::size_t size) {
           .acquire_max = 60s,
           .label = [] { return std::string_view("a task"); },
           .maintain_every = 0ms};
-}
-
-void wait_until_waiting(const Pool& pool, std::size_t count) {
-  while (pool.stats().waiting != count) std::this_thread::yield();
 }
 
 std::string refusal(Pool& pool) {

@@ -16,6 +16,39 @@ namespace {
 
 using namespace std::chrono_literals;
 
+TEST(Pool, AsksForASignOfLifeByADeadlineThatEndsWithIt) {
+  ManualClock clock;
+  StubDriver driver;
+  auto asking = options(1);
+  asking.clock = &clock;
+  asking.keepalive_every = 60s;
+  Pool pool(asking, driver);
+  clock.advance(2s);
+  EXPECT_EQ(pool.borrow()->deadline(), kNoDeadline);
+  EXPECT_NE(driver.deadline_at(StubPoint::validate), kNoDeadline);
+
+  const auto before = driver.deadline_at(StubPoint::validate);
+  clock.advance(61s);
+  pool.maintain();
+  EXPECT_NE(driver.deadline_at(StubPoint::validate), before);
+  EXPECT_NE(driver.deadline_at(StubPoint::validate), kNoDeadline);
+  EXPECT_EQ(pool.borrow()->deadline(), kNoDeadline);
+}
+
+TEST(Pool, ClosesNoConnectionForItsAgeWhereThereIsNoServer) {
+  ManualClock clock;
+  StubDriver driver({.name = "stub", .remote = false, .pool_size_default = 1});
+  auto short_lived = options(1);
+  short_lived.life_max = 60s;
+  short_lived.leak_after = 1h;  // so that the pool keeps time at all
+  short_lived.clock = &clock;
+  Pool pool(short_lived, driver);
+  clock.advance(61s);
+  pool.borrow().release();
+  pool.maintain();
+  EXPECT_EQ(number_of(pool.borrow()), 1);
+}
+
 TEST(Pool, ClosesAConnectionAtTheEndOfItsLife) {
   ManualClock clock;
   StubDriver driver;

@@ -208,6 +208,17 @@ TEST(PoolDrain, TheStartOpensTheMinimum) {
   EXPECT_EQ(pool.stats().idle, 3U);
 }
 
+TEST(PoolDrain, WaitsForTheWriterAndForTheReaders) {
+  StubDriver driver({.name = "stub", .single_writer = true, .pool_size_default = 3});
+  for (const auto access : {Access::read_write, Access::read_only}) {
+    Pool pool(options(3), driver);
+    auto lease = pool.borrow({.access = access});
+    EXPECT_FALSE(pool.drain(soon(1ms)));
+    lease.release();
+    EXPECT_TRUE(pool.drain(kNoDeadline));
+  }
+}
+
 TEST(PoolDrain, MayBeAskedForTwice) {
   StubDriver driver;
   Pool pool(options(2), driver);

@@ -135,21 +135,17 @@ TEST_F(PoolGroupTest, OneNewcomerCostsOneConnection) {
   auto& newcomer = add_pool();
   std::deque<Pool::Lease> held;
   for (int i = 0; i < 3; ++i) held.push_back(busy.borrow());
-  std::latch closing(1);
-  std::latch may_close(1);
-  driver_.at(StubPoint::close, [&] {
-    closing.count_down();
-    may_close.wait();
-  });
+  Halt closing;
+  driver_.at(StubPoint::close, [&] { closing.pass(); });
   std::thread waiter([&] { newcomer.borrow().release(); });
   wait_until_waiting(newcomer, 1);
 
   std::thread gives_up([lease = std::move(held.front())]() mutable { lease.release(); });
-  closing.wait();
+  closing.wait_until_inside(1);
   held.clear();
   EXPECT_EQ(busy.stats().idle, 2U);
 
-  may_close.count_down();
+  closing.open();
   gives_up.join();
   waiter.join();
   EXPECT_EQ(busy.stats().closed_for_group, 1U);
@@ -166,20 +162,16 @@ TEST_F(PoolGroupTest, WhoServesItsOwnPoolWaitsForNoCloseElsewhere) {
   idle.borrow().release();
   auto first = busy.borrow();
   auto second = busy.borrow();
-  std::latch closing(1);
-  std::latch may_close(1);
-  driver_.at(StubPoint::close, [&] {
-    closing.count_down();
-    may_close.wait();
-  });
+  Halt closing;
+  driver_.at(StubPoint::close, [&] { closing.pass(); });
   std::thread evicts([&] { newcomer.borrow().release(); });
-  closing.wait();
+  closing.wait_until_inside(1);
   std::thread waiter([&] { busy.borrow().release(); });
   wait_until_waiting(busy, 1);
 
   first.release();
   EXPECT_EQ(busy.stats().waiting, 0U);
-  may_close.count_down();
+  closing.open();
 
   evicts.join();
   waiter.join();
@@ -198,14 +190,10 @@ TEST_F(PoolGroupTest, ACloseThatTakesLongKeepsNobodyElseFromMakingRoom) {
   clock.advance(std::chrono::seconds(1));
   idle.borrow().release();
   const auto held = first.borrow();
-  std::latch closing(1);
-  std::latch may_close(1);
-  driver_.at(StubPoint::close, [&] {
-    closing.count_down();
-    may_close.wait();
-  });
+  Halt closing;
+  driver_.at(StubPoint::close, [&] { closing.pass(); });
   std::thread evicts([&] { first.borrow().release(); });
-  closing.wait();
+  closing.wait_until_inside(1);
 
   auto others = std::async(std::launch::async, [&] {
     auto& second = add_pool(4, &clock);
@@ -216,7 +204,7 @@ TEST_F(PoolGroupTest, ACloseThatTakesLongKeepsNobodyElseFromMakingRoom) {
     return evicted;
   });
   const auto ended = others.wait_for(std::chrono::minutes(1));
-  may_close.count_down();
+  closing.open();
   evicts.join();
   EXPECT_EQ(ended, std::future_status::ready);
   EXPECT_EQ(others.get(), 1U);
@@ -231,17 +219,13 @@ TEST_F(PoolGroupTest, APoolLivesUntilItsConnectionIsClosedForAnother) {
   std::optional<Pool> ends(std::in_place, of_group, driver_);
   auto& newcomer = add_pool();
   ends->borrow().release();
-  std::latch closing(1);
-  std::latch may_close(1);
-  driver_.at(StubPoint::close, [&] {
-    closing.count_down();
-    may_close.wait();
-  });
+  Halt closing;
+  driver_.at(StubPoint::close, [&] { closing.pass(); });
   std::thread evicts([&] { newcomer.borrow().release(); });
-  closing.wait();
+  closing.wait_until_inside(1);
   std::thread destroys([&] { ends.reset(); });
   while (group().stats().pools == 2) std::this_thread::yield();
-  may_close.count_down();
+  closing.open();
   destroys.join();
   evicts.join();
   EXPECT_EQ(driver_.open_max(), 1);

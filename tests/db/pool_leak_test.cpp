@@ -66,6 +66,7 @@ TEST_F(PoolLeak, ShowsTheStackOfTheBorrowWhereAskedTo) {
   EXPECT_TRUE(std::ranges::any_of(stack, [](const std::string& frame) {
     return frame.find("testing::Test::Run") != std::string::npos;
   })) << stack.front();
+  EXPECT_EQ(stack.front().find("note_borrowed"), std::string::npos);  // no place of the borrower's
 }
 
 TEST_F(PoolLeak, ALimitOfFramesHolds) {

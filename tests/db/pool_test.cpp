@@ -109,6 +109,14 @@ TEST(Pool, RefusesToBeLargerThanTheServerAllows) {
   StubDriver driver;
   driver.limit_connections(3);
   EXPECT_EQ(code_of([&] { Pool pool(options(4), driver); }), "pool.too_large");
+  EXPECT_EQ(code_of([&] { Pool pool(options(3), driver); }), "");
+}
+
+TEST(Pool, LendsNoConnectionWithTheDeadlineOfWhoHadItBefore) {
+  StubDriver driver;
+  Pool pool(options(1), driver);
+  pool.borrow()->set_deadline(soon(1ms));
+  EXPECT_EQ(pool.borrow()->deadline(), kNoDeadline);
 }
 
 TEST(Pool, TriesAgainWhileTheServerIsAway) {
@@ -134,6 +142,21 @@ TEST(Pool, SaysWhyNobodyCouldConnectInTime) {
     EXPECT_EQ(error.code(), "pool.timeout");
     EXPECT_TRUE(error.retryable());
     EXPECT_NE(std::string_view(error.what()).find("nobody there"), std::string_view::npos);
+  }
+}
+
+TEST(Pool, BlamesNoServerThatHasBeenReachedSince) {
+  StubDriver driver;
+  Pool pool(options(2), driver);
+  const auto first = pool.borrow();
+  driver.at(StubPoint::connect, [] { throw server_away(); });
+  const auto second = pool.borrow();
+  try {
+    static_cast<void>(pool.borrow({.deadline = soon(1ms)}));
+    FAIL() << "borrowed a third of two";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "pool.timeout");
+    EXPECT_EQ(std::string_view(error.what()).find("nobody there"), std::string_view::npos);
   }
 }
 

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -95,6 +96,9 @@ class StubDriver final : public Driver {
 
 class StubConnection final : public Connection {
  public:
+  // As a procedure may that commits.
+  static constexpr std::string_view kEndsTransaction = "call something";
+
   StubConnection(StubDriver& driver, int number, Access access)
       : driver_(driver), number_(number), access_(access) {}
   ~StubConnection() override {
@@ -133,7 +137,8 @@ class StubConnection final : public Connection {
     constexpr std::array kIsolations = {"", " read committed", " repeatable read", " serializable"};
     driver_.write(number_, std::string("begin") +
                                kIsolations.at(static_cast<std::size_t>(options.isolation)) +
-                               (options.access == Access::read_only ? " read only" : ""));
+                               (options.access == Access::read_only ? " read only" : "") +
+                               (options.deferrable ? " deferrable" : ""));
     driver_.meet(StubPoint::begin, deadline());
     in_transaction_ = true;
   }
@@ -170,6 +175,7 @@ class StubConnection final : public Connection {
       broken_ = error.code() == "sql.connection_lost";
       throw;
     }
+    if (statement.text == kEndsTransaction) in_transaction_ = false;
     if (access_ == Access::read_only && !statement.text.starts_with("select"))
       throw SqlError("sql.read_only", {.message = "a reader", .statement = statement.text});
     static const auto columns =

@@ -4,15 +4,7 @@
 namespace carrel::test {
 namespace {
 
-class Hooks : public StubSession {
- protected:
-  void log(std::string entry) { log_.push_back(std::move(entry)); }
-  [[nodiscard]] std::function<void()> logging(std::string entry) {
-    return [this, entry = std::move(entry)] { log(entry); };
-  }
-  std::vector<std::string> log_;
-};
-using Log = std::vector<std::string>;
+using Hooks = LoggedSession;
 
 TEST_F(Hooks, HooksRunInOrderAroundTheCommit) {
   session_.transaction([&] {
@@ -122,6 +114,7 @@ TEST_F(Hooks, HooksOfASavepointShareItsFate) {
     session_.after_commit(logging("outer committed"));
     session_.transaction({.propagation = Propagation::nested}, [&] {
       session_.execute("inner");
+      session_.before_commit(logging("never"));
       session_.after_commit(logging("never"));
       session_.after_rollback(logging("inner rolled back"));
       session_.set_rollback_only();
@@ -129,6 +122,21 @@ TEST_F(Hooks, HooksOfASavepointShareItsFate) {
     EXPECT_EQ(log_, Log());  // not before the connection is back
   });
   EXPECT_EQ(log_, (Log{"outer committed", "inner rolled back"}));
+}
+
+TEST_F(Hooks, ATransactionThatAHookBeginsAfterTheEndHasHooksOfItsOwn) {
+  session_.transaction([&] {
+    session_.execute("work");
+    session_.after_commit([&] {
+      session_.transaction([&] {
+        session_.after_rollback(logging("the hook's rolled back"));
+        session_.execute("inner");
+        session_.set_rollback_only();
+      });
+      log("the hook goes on");
+    });
+  });
+  EXPECT_EQ(log_, (Log{"the hook's rolled back", "the hook goes on"}));
 }
 
 TEST_F(Hooks, HooksNeedATransaction) {

@@ -207,9 +207,54 @@ TEST_F(Propagations, SuspendingRestoresIsolationReadOnlyDeadlineAndHooks) {
   }
 }
 
-// A savepoint has no isolation of its own either.
+TEST_F(Propagations, EachOfTwoNestedCallsHasASavepointOfItsOwn) {
+  session_.transaction([&] {
+    session_.transaction({.propagation = P::nested}, [&] { session_.execute("first"); });
+    session_.transaction({.propagation = P::nested}, [&] {
+      session_.execute("second");
+      session_.set_rollback_only();
+    });
+  });
+  EXPECT_EQ(sent(),
+            (Diary{"1 begin", "1 savepoint carrel_1", "1 first", "1 release savepoint carrel_1",
+                   "1 savepoint carrel_1", "1 second", "1 rollback to savepoint carrel_1",
+                   "1 release savepoint carrel_1", "1 commit"}));
+}
+
+// Everybody between it and the transaction is told, since nothing of theirs will stay either.
+TEST_F(Propagations, ASavepointInASavepointThatCannotBeUndoneDoomsBoth) {
+  driver_.at(StubPoint::savepoint, [] {}, 2);
+  driver_.at(StubPoint::savepoint, [] { throw SqlError("sql.deadline", {}); });
+  const auto whole = [&] {
+    session_.transaction([&] {
+      session_.execute("outer");
+      EXPECT_EQ(code_of([&] {
+                  session_.transaction({.propagation = P::nested}, [&] {
+                    session_.execute("middle");
+                    session_.transaction({.propagation = P::nested}, [&] {
+                      session_.execute("inner");
+                      session_.set_rollback_only();
+                    });
+                  });
+                }),
+                "rolled_back");
+    });
+  };
+  EXPECT_EQ(code_of(whole), "rolled_back");
+  EXPECT_EQ(sent().back(), "1 rollback");
+}
+
+// A savepoint has no isolation of its own either. Less than what there is would do, but who names
+// one relies on how it behaves: there is no order that holds for all databases.
 TEST_F(Propagations, AnotherIsolationThanTheTransactionsIsRefused) {
   for (const auto mode : {P::required, P::supports, P::mandatory, P::nested}) {
+    const TransactionOptions less{.propagation = mode, .isolation = Isolation::read_committed};
+    EXPECT_EQ(code_of([&] {
+                session_.transaction({.isolation = Isolation::serializable}, [&] {
+                  session_.transaction(less, [] { ADD_FAILURE() << "ran"; });
+                });
+              }),
+              "isolation_mismatch");
     const TransactionOptions other{.propagation = mode, .isolation = Isolation::serializable};
     EXPECT_EQ(code_of([&] {
                 session_.transaction(

@@ -110,5 +110,30 @@ TEST_F(ReadOnly, TellsWhichStatementItWasWithoutItsValues) {
   });
 }
 
+// On a database with one writer, what seems to read is given to a reader.
+class OneWriter : public testing::Test {
+ protected:
+  StubDriver driver_{
+      {.name = "stub", .single_writer = true, .remote = false, .pool_size_default = 2}};
+  Pool pool_{{.name = "one writer", .maintain_every = {}}, driver_};
+  Session session_{{.routes = {{"all", &pool_, {}}}}};
+  const Scope scope_{{.name = "a test"}};
+};
+
+TEST_F(OneWriter, TakesAStatementThatAReaderHasRefusedAndEveryFurtherOne) {
+  for (int i = 0; i < 2; ++i) session_.execute("with gone as (delete) select");
+  EXPECT_EQ(driver_.diary(), Diary(2, "1 with gone as (delete) select"));
+  driver_.forget_diary();
+  for (int i = 0; i < 2; ++i) session_.execute("values (writes())");  // no word tells
+  EXPECT_EQ(driver_.diary(),
+            (Diary{"2 values (writes())", "1 values (writes())", "1 values (writes())"}));
+}
+
+TEST_F(OneWriter, IsNotAskedWhereAReaderFailsForAnotherReason) {
+  driver_.at(StubPoint::execute, [] { throw SqlError("sql.no_table", {}); });
+  EXPECT_EQ(code_of([&] { session_.execute("select"); }), "sql.no_table");
+  EXPECT_EQ(driver_.diary().size(), 1U);
+}
+
 }  // namespace
 }  // namespace carrel::test

@@ -47,6 +47,22 @@ TEST_F(RouterTest, ATextIsKnownByItsWordsAndNotByItsAddress) {
   EXPECT_EQ(&*router_.resolve(std::string("select 1 from {t}")), &*first);
 }
 
+// So many that some meet where the router remembers what it resolved last.
+TEST_F(RouterTest, ATextThatStandsInManyPlacesIsNeverTakenForThatOfAnotherRoute) {
+  const std::vector<std::string> copies(4'000, "select 1 from {t}");
+  for (const std::string_view route : {"a", "b"}) {
+    mark_ = route;
+    for (const auto& copy : copies)
+      ASSERT_EQ(router_.resolve(copy)->sql, "select 1 from " + std::string(route) + "_t");
+  }
+}
+
+TEST_F(RouterTest, KeepsNoMoreStatementsThanItMay) {
+  for (const auto* text : {"select 1", "select 2", "select 3", "select 4"})
+    EXPECT_EQ(router_.resolve(text)->key, router_.resolve(text)->key);
+  EXPECT_NE(router_.resolve("select 5")->key, router_.resolve("select 5")->key);
+}
+
 TEST_F(RouterTest, ResolvesBeyondItsCacheWithoutKeeping) {
   for (int round = 0; round < 2; ++round) {
     for (int i = 0; i < 20; ++i) {

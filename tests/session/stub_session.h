@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/code_of.h"
@@ -62,6 +64,18 @@ class StubSession : public testing::Test {
   std::vector<std::chrono::nanoseconds> pauses_;
   Session session_;
   std::unique_ptr<Scope> scope_;
+};
+
+// As StubSession, with a log for hooks to write to.
+class LoggedSession : public StubSession {
+ protected:
+  using Log = std::vector<std::string>;
+  void log(std::string entry) { log_.push_back(std::move(entry)); }
+  [[nodiscard]] std::function<void()> logging(std::string entry) {
+    return [this, entry = std::move(entry)] { log(entry); };
+  }
+
+  Log log_;
 };
 
 // As StubSession, with a single connection for each route.

@@ -1,4 +1,4 @@
-// The end of a transaction: commit, rollback, doubt, retries, hooks, deadlines.
+// The end of a transaction: commit, rollback, doubt, deadlines. Retries: retry_test.cpp.
 #include <new>
 #include <thread>
 
@@ -9,15 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class Transaction : public StubSession {
- protected:
-  void log(std::string entry) { log_.push_back(std::move(entry)); }
-  [[nodiscard]] std::function<void()> logging(std::string entry) {
-    return [this, entry = std::move(entry)] { log(entry); };
-  }
-  std::vector<std::string> log_;
-};
-using Log = std::vector<std::string>;
+using Transaction = LoggedSession;
 
 TEST_F(Transaction, GivesBackWhatTheClosureReturns) {
   EXPECT_EQ(session_.transaction([] { return std::string("value"); }), "value");
@@ -61,6 +53,30 @@ TEST_F(Transaction, TakesNoStatementOnceItWillRollBack) {
   EXPECT_EQ(sent(), Diary());
 }
 
+TEST_F(Transaction, ANestedCallInsideOneThatWillRollBackTakesNoStatementEither) {
+  session_.transaction([&] {
+    session_.execute("before");
+    session_.set_rollback_only();
+    EXPECT_EQ(code_of([&] {
+                session_.transaction({.propagation = Propagation::nested},
+                                     [&] { session_.execute("late"); });
+              }),
+              "rollback_only");
+  });
+  EXPECT_EQ(sent(), (Diary{"1 begin", "1 before", "1 rollback"}));
+}
+
+// Who asked for it knows; a call that fails then tells its caller nothing new.
+TEST_F(Transaction, ThatWasAskedToRollBackDoesSoWithoutAnErrorWhateverFailsInside) {
+  session_.transaction([&] {
+    session_.execute("work");
+    session_.set_rollback_only();
+    EXPECT_EQ(code_of([&] { session_.transaction([] { throw Error("invalid", "no"); }); }),
+              "invalid");
+  });
+  EXPECT_EQ(sent(), (Diary{"1 begin", "1 work", "1 rollback"}));
+}
+
 TEST_F(Transaction, CommitsOnExceptionsThatItIsToldTo) {
   const TransactionOptions options{.commits_on = commits_on<std::out_of_range>};
   EXPECT_THROW(session_.transaction(options,
@@ -79,9 +95,32 @@ TEST_F(Transaction, CommitsOnExceptionsThatItIsToldTo) {
   EXPECT_EQ(sent().back(), "1 rollback");
 }
 
-TEST_F(Transaction, PassesReadOnlyOn) {
+// Such an exception is thrown on; but what was to roll back does.
+TEST_F(Transaction, ANestedCallThatWillRollBackDoesSoWhateverItThrows) {
+  const TransactionOptions options{.propagation = Propagation::nested,
+                                   .commits_on = commits_on<std::out_of_range>};
+  session_.transaction([&] {
+    EXPECT_THROW(session_.transaction(options,
+                                      [&] {
+                                        session_.execute("undone");
+                                        session_.set_rollback_only();
+                                        throw std::out_of_range("limit reached");
+                                      }),
+                 std::out_of_range);
+    session_.execute("kept");
+  });
+  EXPECT_EQ(sent(), (Diary{"1 begin", "1 savepoint carrel_1", "1 undone",
+                           "1 rollback to savepoint carrel_1", "1 release savepoint carrel_1",
+                           "1 kept", "1 commit"}));
+}
+
+TEST_F(Transaction, PassesReadOnlyAndDeferrableOn) {
   session_.transaction({.read_only = true}, [&] { session_.execute("select"); });
   EXPECT_EQ(sent(), (Diary{"1 begin read only", "1 select", "1 commit"}));
+  session_.transaction(
+      {.isolation = Isolation::serializable, .read_only = true, .deferrable = true},
+      [&] { session_.execute("select"); });
+  EXPECT_EQ(sent(), (Diary{"1 begin serializable read only deferrable", "1 select", "1 commit"}));
 }
 
 // A statement on a connection whose BEGIN has failed would commit by itself.
@@ -122,96 +161,6 @@ TEST_F(Transaction, ASavepointThatLosesTheTransactionLosesTheWhole) {
   EXPECT_EQ(sent(), (Diary{"1 begin", "1 savepoint carrel_1"}));
 }
 
-TEST_F(Transaction, RunsAgainAfterAConflict) {
-  driver_.at(StubPoint::execute, [] { throw conflict(); }, 2);
-  int runs = 0;
-  const int result = session_.transaction({.retry = Retry::conflicts(5)}, [&] {
-    ++runs;
-    session_.execute("contended");
-    return runs;
-  });
-  EXPECT_EQ(result, 3);
-  ASSERT_EQ(pauses_.size(), 2U);
-  EXPECT_GE(pauses_[0], 2500us);
-  EXPECT_LE(pauses_[1], 10ms);
-}
-
-TEST_F(Transaction, RunsAgainAfterAConflictAtCommit) {
-  driver_.at(StubPoint::commit, [] { throw conflict(); });
-  session_.transaction({.retry = Retry::conflicts(1)}, [&] { session_.execute("contended"); });
-  EXPECT_EQ(sent(),
-            (Diary{"1 begin", "1 contended", "1 commit", "1 begin", "1 contended", "1 commit"}));
-}
-
-TEST_F(Transaction, GivesUpWhenItsRunsAreSpent) {
-  driver_.at(StubPoint::execute, [] { throw conflict(); }, 10);
-  int runs = 0;
-  EXPECT_EQ(code_of([&] {
-              session_.transaction({.retry = Retry::conflicts(2)}, [&] {
-                ++runs;
-                session_.execute("contended");
-              });
-            }),
-            "sql.serialization_failure");
-  EXPECT_EQ(runs, 3);
-}
-
-// A pause is between the half and the whole of what is asked for.
-TEST_F(Transaction, RunsAgainOnlyWhileTheDeadlineLeavesTimeForThePause) {
-  const Retry patient{.attempts_max = 5, .first_pause = 2h, .pause_max = 2h};
-  for (const auto deadline : {1h, 3h}) {
-    pauses_.clear();
-    driver_.at(StubPoint::execute, [] { throw conflict(); });
-    int runs = 0;
-    const auto code = code_of([&] {
-      session_.transaction({.deadline = deadline, .retry = patient}, [&] {
-        ++runs;
-        session_.execute("contended");
-      });
-    });
-    EXPECT_EQ(code, deadline == 1h ? "sql.serialization_failure" : "");
-    EXPECT_EQ(runs, deadline == 1h ? 1 : 2);
-    EXPECT_EQ(pauses_.size(), deadline == 1h ? 0U : 1U);
-  }
-}
-
-TEST_F(Transaction, LeavesRunningAgainToTheCallThatBegan) {
-  driver_.at(StubPoint::execute, [] { throw conflict(); });
-  int inner_runs = 0;
-  int outer_runs = 0;
-  session_.transaction({.retry = Retry::conflicts(3)}, [&] {
-    ++outer_runs;
-    session_.transaction({.retry = Retry::conflicts(3)}, [&] {
-      ++inner_runs;
-      session_.execute("contended");
-    });
-  });
-  EXPECT_EQ(outer_runs, 2);
-  EXPECT_EQ(inner_runs, 2);
-}
-
-TEST_F(Transaction, NeverRunsAgainWhenInDoubt) {
-  driver_.at(StubPoint::commit, [] { throw lost_at_commit(); });
-  int runs = 0;
-  Outcome outcome = Outcome::committed;
-  try {
-    session_.transaction({.retry = Retry::conflicts(5)}, [&] {
-      ++runs;
-      session_.after_completion([&](Outcome end) { outcome = end; });
-      session_.after_commit(logging("committed"));
-      session_.after_rollback(logging("rolled back"));
-      session_.execute("transfer");
-    });
-    FAIL() << "the doubt was not told";
-  } catch (const Error& error) {
-    EXPECT_TRUE(error.in_doubt());
-  }
-  EXPECT_EQ(runs, 1);
-  EXPECT_EQ(outcome, Outcome::in_doubt);
-  EXPECT_EQ(log_, Log());
-  EXPECT_EQ(consumer_pool_.stats().closed_broken, 1U);
-}
-
 TEST_F(Transaction, IsInDoubtWhenCommitFailsForAnotherReasonThanTheDatabases) {
   driver_.at(StubPoint::commit, [] { throw std::bad_alloc(); });
   Outcome outcome = Outcome::committed;
@@ -244,6 +193,35 @@ TEST_F(Transaction, TellsWhenTheDatabaseEndedItItself) {
   EXPECT_EQ(later, "sql.transaction_lost");
   EXPECT_EQ(code, "sql.transaction_lost");
   EXPECT_EQ(sent(), (Diary{"1 begin", "1 first"}));
+}
+
+TEST_F(Transaction, SendsNothingAboutASavepointThatIsGoneWithTheWhole) {
+  for (const bool fails : {false, true}) {
+    driver_.at(StubPoint::execute, [] { throw transaction_gone(); });
+    const auto nested = [&] {
+      EXPECT_EQ(code_of([&] { session_.execute("inner"); }), "sql.transaction_lost");
+      if (fails) throw Error("invalid", "no");
+    };
+    const auto whole = [&] {
+      session_.transaction([&] {
+        EXPECT_EQ(
+            code_of([&] { session_.transaction({.propagation = Propagation::nested}, nested); }),
+            fails ? "invalid" : "");
+      });
+    };
+    EXPECT_EQ(code_of(whole), fails ? "rolled_back" : "sql.transaction_lost");
+    EXPECT_EQ(sent(), (Diary{"1 begin", "1 savepoint carrel_1", "1 inner"}));
+  }
+}
+
+TEST_F(Transaction, TellsWhenAStatementThatSucceededEndedIt) {
+  const auto code = code_of([&] {
+    session_.transaction([&] {
+      EXPECT_EQ(code_of([&] { session_.execute(StubConnection::kEndsTransaction); }),
+                "sql.transaction_lost");
+    });
+  });
+  EXPECT_EQ(code, "sql.transaction_lost");
 }
 
 // There is no handle to commit by: a transaction ends where its closure does, and another thread
