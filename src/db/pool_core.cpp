@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/later.h"
 #include "carrel/base/assert.h"
 #include "carrel/db/sql_error.h"
 #include "db/coarse_clock.h"
@@ -21,10 +22,20 @@ bool is_set(std::chrono::milliseconds time) noexcept {
   return time.count() > 0;
 }
 
+// What means "for ever" is more than nanoseconds can count, in which ages are compared.
+PoolOptions with_countable_times(PoolOptions options) {
+  constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365 * 100);
+  for (auto* time :
+       {&options.acquire_max, &options.idle_max, &options.life_max, &options.leak_after,
+        &options.validate_after, &options.keepalive_every, &options.maintain_every})
+    *time = std::min(*time, longest);
+  return options;
+}
+
 }  // namespace
 
 Pool::Core::Core(PoolOptions options, Driver& driver)
-    : options_(with_group(std::move(options))),
+    : options_(with_countable_times(with_group(std::move(options)))),
       driver_(driver),
       traits_(driver.traits()),
       group_(core_of(options_.group)),
@@ -49,7 +60,7 @@ Pool::Core::Core(PoolOptions options, Driver& driver)
   if (two_lanes)
     lanes_.push_back(std::make_unique<db::Lane>(size - 1, options_.connecting_max, group_));
   if (options_.connect_at_start) {
-    const auto deadline = Clock::Steady::clock::now() + options_.acquire_max;
+    const auto deadline = base::from_now(options_.acquire_max);
     const auto wanted = std::clamp<std::size_t>(options_.size_min, 1, lanes_[0]->size());
     std::vector<std::uint32_t> opened;
     for (std::size_t i = 0; i < wanted; ++i) {
@@ -78,7 +89,7 @@ Pool::Core::~Core() {
 }
 
 Clock::Steady Pool::Core::deadline_of(const BorrowOptions& options) const noexcept {
-  return std::min(options.deadline, Clock::Steady::clock::now() + options_.acquire_max);
+  return std::min(options.deadline, base::from_now(options_.acquire_max));
 }
 
 Pool::Lease Pool::Core::borrow_another(std::uint32_t lane, const BorrowOptions& options) {

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "base/later.h"
 #include "carrel/base/assert.h"
 #include "carrel/base/error.h"
 #include "carrel/db/pool_group.h"
@@ -81,7 +82,7 @@ void Pool::Core::maintain_lane(std::uint32_t lane_index) {
     bool dead = false;
     if (!too_old && !idle_long && is_set(options_.keepalive_every) &&
         idle >= options_.keepalive_every) {
-      slot.connection->set_deadline(Clock::Steady::clock::now() + options_.acquire_max);
+      slot.connection->set_deadline(base::from_now(options_.acquire_max));
       dead = !slot.connection->validate();
       slot.connection->set_deadline(kNoDeadline);
     }
@@ -104,7 +105,7 @@ void Pool::Core::fill_to_minimum() {
     if (pause_left().count() > 0) return;  // the server is away: next time
     const auto slot = lane.take_empty();
     if (!slot) return;
-    const auto deadline = Clock::Steady::clock::now() + options_.acquire_max;
+    const auto deadline = base::from_now(options_.acquire_max);
     bool connected = false;
     try {
       connected = try_connect(0, *slot, deadline);

@@ -30,8 +30,12 @@ std::filesystem::path checked_path(const std::filesystem::path& file) {
   return file;
 }
 
-std::filesystem::path lock_path(std::filesystem::path file) {
-  return file += ".lock";
+// Beside the file itself, by whatever links it was reached: SQLite keeps its log there as well.
+std::filesystem::path lock_path(const std::filesystem::path& file) {
+  std::error_code error;
+  auto path = std::filesystem::weakly_canonical(file, error);
+  if (error) path = file;
+  return path += ".lock";
 }
 
 class SqliteDriver final : public Driver {

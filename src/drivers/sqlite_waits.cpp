@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/later.h"
 #include "drivers/sqlite_connection.h"
 
 namespace carrel::drivers {
@@ -37,7 +38,8 @@ int SqliteConnection::on_busy(void* self, int calls) noexcept {
   if (calls == 0) connection.busy_since_ = now;
   connection.timed_out_ = now >= connection.deadline();
   if (connection.timed_out_ || connection.cancelled_.load(std::memory_order_relaxed)) return 0;
-  const auto until = std::min(connection.busy_since_ + connection.busy_max_, connection.deadline());
+  const auto until =
+      std::min(base::later(connection.busy_since_, connection.busy_max_), connection.deadline());
   if (now >= until) return 0;
   const auto pause = std::min(std::chrono::milliseconds(1 + calls), kBusyPauseMax);
   std::this_thread::sleep_until(std::min(now + pause, until));

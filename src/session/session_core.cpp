@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/later.h"
 #include "carrel/db/sql_error.h"
 #include "carrel/scope/scope.h"
 #include "db/sql_scanner.h"
@@ -85,8 +86,7 @@ BeginOptions Session::Core::begin_options(const Bound& bound,
 
 Clock::Steady Session::Core::deadline_of(const Bound& bound, const TransactionOptions& options) {
   auto deadline = std::min(bound.deadline, Scope::current()->deadline().value_or(kNoDeadline));
-  if (options.deadline)
-    deadline = std::min(deadline, Clock::Steady::clock::now() + *options.deadline);
+  if (options.deadline) deadline = std::min(deadline, base::from_now(*options.deadline));
   return deadline;
 }
 

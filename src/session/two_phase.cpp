@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/later.h"
 #include "carrel/base/error.h"
 #include "carrel/db/sql_error.h"
 #include "db/wait_for_replicas.h"
@@ -92,7 +93,7 @@ std::optional<Prepared> decision_of(const TwoPhase& how, Pool& decider, std::str
 }
 
 Clock::Steady CommitTogether::settled_by() const {
-  return Clock::Steady::clock::now() + how_.settle_max;
+  return base::from_now(how_.settle_max);
 }
 
 Together CommitTogether::commit() {

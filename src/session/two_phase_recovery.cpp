@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/later.h"
 #include "carrel/db/sql_error.h"
 #include "db/wait_for_replicas.h"
 #include "session/session_core.h"
@@ -195,7 +196,7 @@ class Recoverer {
 
 Recovery Session::Core::recover(std::chrono::milliseconds wait_max) {
   if (!options_.two_phase) throw Error("no_two_phase", "the session was not told how");
-  const auto until = Clock::Steady::clock::now() + wait_max;
+  const auto until = base::from_now(wait_max);
   return session::Recoverer(*options_.two_phase, router_.destinations(), until, pause_within())
       .run();
 }

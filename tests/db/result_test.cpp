@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <string>
+#include <string_view>
+
 #include "base/code_of.h"
 #include "carrel/base/error.h"
 
@@ -120,6 +124,18 @@ TEST(Result, FillsStructsInColumnOrder) {
   };
   EXPECT_EQ(code_of([] { static_cast<void>(accounts().to<TooMany>()); }), "sql.unexpected_columns");
 }
+
+// What a row that is gone by the end of the line may not be asked for: OwnedRow looks at these.
+struct Borrowing {
+  int number;
+  std::optional<std::string_view> name;
+};
+struct Owning {
+  int number;
+  std::optional<std::string> name;
+};
+static_assert(db::holds_views<Borrowing> && !db::holds_views<Owning>);
+static_assert(db::is_view<std::string_view> && !db::is_view<std::string>);
 
 TEST(Result, OneIsExactlyOne) {
   EXPECT_EQ(code_of([] { static_cast<void>(accounts().one()); }), "sql.unexpected_rows");

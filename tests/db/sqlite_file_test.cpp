@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -112,6 +113,14 @@ TEST(SqliteFile, ServesOneDriverAtATime) {
     EXPECT_EQ(refusal({.file = folder / "a.db"}), "sql.in_use");
   }
   EXPECT_EQ(refusal({.file = folder / "a.db"}), "");
+}
+
+TEST(SqliteFile, ServesOneDriverAtATimeByWhateverLinkItComes) {
+  const TemporaryFolder folder;
+  const auto driver = sqlite_driver({.file = folder / "a.db"});
+  std::filesystem::create_directory(folder / "elsewhere");
+  std::filesystem::create_symlink(folder / "a.db", folder / "elsewhere" / "b.db");
+  EXPECT_EQ(refusal({.file = folder / "elsewhere" / "b.db"}), "sql.in_use");
 }
 
 TEST(SqliteFile, RefusesASecondProcessAndNamesTheFirst) {

@@ -64,6 +64,12 @@ TEST_F(Deadline, OfATransactionHoldsForWhatIsBegunInsideItTheEarlierOneWins) {
   }
 }
 
+TEST_F(Deadline, MayBeAsFarOffAsCanBeSaid) {
+  session_.transaction({.deadline = std::chrono::milliseconds::max()},
+                       [&] { session_.execute("for ever"); });
+  EXPECT_EQ(of_the_last_statement(), kNoDeadline);
+}
+
 TEST_F(Deadline, OfACallThatJoinedHoldsForWhatIsBegunInsideIt) {
   session_.transaction([&] {
     session_.transaction({.deadline = 1h}, [&] {

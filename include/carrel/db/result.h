@@ -184,16 +184,21 @@ class OwnedRow {
   }
   template <class T>
   [[nodiscard]] T get(std::size_t column) && {
-    static_assert(!std::is_same_v<T, std::string_view>, "the view would outlive its row");
+    static_assert(!db::is_view<T>, "the view would outlive its row");
     return result_[row_].get<T>(column);
   }
   template <class T>
   [[nodiscard]] T get(std::string_view column) && {
-    static_assert(!std::is_same_v<T, std::string_view>, "the view would outlive its row");
+    static_assert(!db::is_view<T>, "the view would outlive its row");
     return result_[row_].get<T>(column);
   }
   template <class T>
-  [[nodiscard]] T to() const {
+  [[nodiscard]] T to() const& {
+    return result_[row_].to<T>();
+  }
+  template <class T>
+  [[nodiscard]] T to() && {
+    static_assert(!db::holds_views<T>, "the views would outlive their row");
     return result_[row_].to<T>();
   }
   [[nodiscard]] bool is_null(std::size_t column) const { return result_[row_].is_null(column); }

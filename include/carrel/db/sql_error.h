@@ -14,8 +14,9 @@
 // sql.value_out_of_range, sql.invalid_text, sql.too_big, sql.rolled_back, sql.transaction_lost,
 // sql.connection_lost, sql.cannot_connect, sql.access_denied, sql.no_database, sql.no_directory,
 // sql.in_use, sql.read_only, sql.not_a_database, sql.corrupt, sql.disk_full, sql.io,
-// sql.server_too_old, sql.unsupported, sql.implicit_commit, sql.transaction_control, sql.other.
-// Reading a result throws some of its own, which are plain Errors: see result.h.
+// sql.server_too_old, sql.unsupported, sql.implicit_commit, sql.transaction_control, sql.no_role,
+// sql.invalid_place, sql.other. Reading a result throws some of its own, which are plain Errors
+// (sql.null_value, sql.unexpected_rows, sql.unexpected_columns): see result.h.
 //
 // The message names the statement's shape: its text with every literal replaced by `?`. Values of
 // parameters never appear, since messages end in logs.

@@ -4,14 +4,15 @@
 //   Pool pool({.name = "consumer"}, *driver);
 //
 // One process at a time may use a file: `<file>.lock` is locked while the driver lives, and a
-// second one is refused with "sql.in_use". Inside the process one connection writes and makes all
-// checkpoints; the others read and never checkpoint. Write-ahead log, foreign keys on, BEGIN
-// IMMEDIATE for everything not declared read-only. An acknowledged commit survives the loss of
-// power (synchronous=FULL).
+// second one is refused with "sql.in_use", also one that comes by a symbolic link. Inside the
+// process one connection writes and makes all checkpoints; the others read and never checkpoint.
+// Write-ahead log, foreign keys on, BEGIN IMMEDIATE for everything not declared read-only. An
+// acknowledged commit survives the loss of power (synchronous=FULL).
 //
 // Threads: as Driver. Lifetime: outlives its connections.
-// Errors at construction: "sql.no_directory", "sql.in_use", "sql.not_a_database", "sql.read_only",
-// "sql.disk_full", "sql.io".
+// Errors at construction: "sql.no_directory", "sql.in_use", "sql.not_a_database", "sql.corrupt",
+// "sql.access_denied", "sql.read_only", "sql.disk_full", "sql.unsupported" (no write-ahead log is
+// to be had in that file system), "sql.io".
 #pragma once
 
 #include <chrono>

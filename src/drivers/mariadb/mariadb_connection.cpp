@@ -52,8 +52,7 @@ bool MariadbConnection::configure(Patience& patience, std::string_view role_comm
 }
 
 Clock::Steady MariadbConnection::upkeep_deadline() const noexcept {
-  const auto now = Clock::Steady::clock::now();
-  return std::clamp(deadline(), now + options_->grace, now + options_->upkeep_max);
+  return remote::upkeep_deadline(deadline(), options_->grace, options_->upkeep_max);
 }
 
 void MariadbConnection::require_unspoiled(std::string_view sql) const {

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/later.h"
+
 namespace carrel::mariadb {
 namespace {
 
@@ -43,7 +45,7 @@ int Patience::wait(MYSQL* connection, int events) noexcept {
       return MYSQL_WAIT_TIMEOUT;
     }
     std::exchange(canceller_, nullptr)->request(remote::CancelReason::deadline);
-    limit_ = Clock::Steady::clock::now() + grace_;
+    limit_ = base::from_now(grace_);
   }
 }
 

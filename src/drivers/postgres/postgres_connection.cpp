@@ -62,8 +62,7 @@ bool PostgresConnection::in_transaction() const noexcept {
 
 // The caller's deadline; where it has passed, a little more, so that things end in good order.
 Clock::Steady PostgresConnection::upkeep_deadline() const noexcept {
-  const auto now = Clock::Steady::clock::now();
-  return std::clamp(deadline(), now + options_->grace, now + options_->upkeep_max);
+  return remote::upkeep_deadline(deadline(), options_->grace, options_->upkeep_max);
 }
 
 RunOptions PostgresConnection::by_deadline(OnDeadline on_deadline) const noexcept {

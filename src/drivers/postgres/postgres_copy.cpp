@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "base/later.h"
 #include "db/timestamp_text.h"
 #include "drivers/postgres/postgres_connection.h"
 
@@ -164,7 +165,7 @@ class PostgresConnection::Copy {
     if (waited == Waited::timed_out && !over_) {
       over_ = true;
       of_.canceller_.request(CancelReason::deadline);
-      limit_ = Clock::Steady::clock::now() + of_.options_->grace;
+      limit_ = base::from_now(of_.options_->grace);
       waited = wait_until(limit_);
     }
     if (waited == Waited::lost) lose();

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/later.h"
+
 namespace carrel::postgres {
 namespace {
 
@@ -28,7 +30,7 @@ class Pipeline::Patience {
       return waited;
     over_ = true;
     canceller_.request(CancelReason::deadline);
-    limit_ = Clock::Steady::clock::now() + options_.grace;
+    limit_ = base::from_now(options_.grace);
     return wait(limit_);
   }
 

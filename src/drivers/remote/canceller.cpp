@@ -10,6 +10,8 @@
 #include <thread>
 #include <utility>
 
+#include "base/later.h"
+
 namespace carrel::remote {
 
 namespace {
@@ -76,7 +78,7 @@ Aftermath Canceller::statement_ends(std::chrono::milliseconds grace, bool of_use
   const auto was = state_->statement.exchange(ended, std::memory_order_relaxed);
   Aftermath aftermath{.reason = static_cast<CancelReason>(was & State::kReason)};
   if (aftermath.reason == CancelReason::none) return aftermath;
-  aftermath.limit = Clock::Steady::clock::now() + grace;
+  aftermath.limit = base::from_now(grace);
   std::unique_lock lock(state_->mutex_);
   state_->changed.notify_all();
   aftermath.settled =

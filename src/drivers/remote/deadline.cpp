@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "base/later.h"
 #include "carrel/db/connection.h"
 
 namespace carrel::remote {
@@ -23,7 +24,14 @@ int poll_timeout_ms(Clock::Steady deadline) noexcept {
 }  // namespace
 
 Clock::Steady at_most(Clock::Steady deadline, std::chrono::milliseconds longest) {
-  return std::min(deadline, Clock::Steady::clock::now() + longest);
+  return std::min(deadline, base::from_now(longest));
+}
+
+Clock::Steady upkeep_deadline(Clock::Steady deadline, std::chrono::milliseconds grace,
+                              std::chrono::milliseconds longest) {
+  const auto now = Clock::Steady::clock::now();
+  const auto first = base::later(now, grace);
+  return std::clamp(deadline, first, std::max(first, base::later(now, longest)));
 }
 
 Readiness wait_for(int socket, short events, Clock::Steady deadline, OnceLate once_late) noexcept {

@@ -12,6 +12,11 @@ enum class Waited { ready, timed_out, lost };
 // The earlier of the deadline and `longest` from now.
 [[nodiscard]] Clock::Steady at_most(Clock::Steady deadline, std::chrono::milliseconds longest);
 
+// Until when undoing and cleaning up may take: the deadline, but neither less than `grace` from now
+// nor more than `longest`, of which the former counts where it is more.
+[[nodiscard]] Clock::Steady upkeep_deadline(Clock::Steady deadline, std::chrono::milliseconds grace,
+                                            std::chrono::milliseconds longest);
+
 struct Readiness {
   Waited waited;
   short events;  // as poll() tells them

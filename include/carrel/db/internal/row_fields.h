@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -40,8 +42,17 @@ T fill(const Row& row, std::index_sequence<I...>) {
 }
 
 // The types are taken from a function that is never run: only its return type is looked at.
+// What borrows from the Result that it was read from.
+template <class T>
+inline constexpr bool is_view = false;
+template <>
+inline constexpr bool is_view<std::string_view> = true;
+template <>
+inline constexpr bool is_view<std::optional<std::string_view>> = true;
+
 template <class... Fields>
 struct FieldTypes {
+  static constexpr bool hold_views = (is_view<Fields> || ...);
   template <class T, class Row>
   static T make(const Row& row) {
     return fill<T, Fields...>(row, std::index_sequence_for<Fields...>());
@@ -106,6 +117,9 @@ auto field_types(T& value) {
     return types_of(f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16);
   }
 }
+
+template <class T>
+inline constexpr bool holds_views = decltype(field_types(std::declval<T&>()))::hold_views;
 
 template <class T, class Row>
 T make_aggregate(const Row& row) {
