@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   if (carrel::bench::has_postgres()) {
     benchmark::AddCustomContext("postgres", carrel::bench::postgres_version());
     carrel::bench::register_postgres();
+    carrel::bench::register_many_rows();
     carrel::bench::register_together();
   }
 #endif

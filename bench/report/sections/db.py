@@ -85,6 +85,17 @@ eight threads, whichever is faster.""",
           Row("pgbench: six; PostgreSQL", "Voucher_Pgbench", "pgbench"),
           Row("JDBC and HikariCP: five;", "Voucher_Jdbc", "jdbc")))
 
+MANY_ROWS = Table(
+    title="Many rows into one table on PostgreSQL, in one transaction: time a row",
+    note="""One thread; two columns and a primary key. A batch sends a statement for each row, all in one
+round trip; with arrays one statement inserts all (`insert ... select * from unnest($1, $2)`), and could
+meet conflicts and return rows; `session.load` is COPY.""",
+    columns=(("500 rows", "/500#row_ns"), ("10,000 rows", "/10000#row_ns")),
+    baseline="ManyRows_Load",
+    rows=(Row("a statement a row, one batch", "ManyRows_Batch"),
+          Row("one statement with arrays", "ManyRows_Arrays"),
+          Row("load", "ManyRows_Load")))
+
 TOGETHER = Table(
     title="Two databases on one PostgreSQL: all or none, and a transaction on each",
     note="""One thread, a balance changed in each. Apart: four round trips, a statement and a COMMIT
@@ -201,5 +212,5 @@ SECTION = Section(
                 versions=("postgresql.jar", "HikariCP.jar"), postgres=True,
                 arguments=("--round-ms={measured_ms}", "--warm-up-ms={warm_up_ms}",
                            "--versions={versions}", "--schema={bench}/db/voucher_schema.sql"))),
-    tables=(BORROW, QUEUE, *WAITS, WHOLE, HELD_FOR, BUSY, WAKE, SESSION, PAIRED, VOUCHER, TOGETHER),
+    tables=(BORROW, QUEUE, *WAITS, WHOLE, HELD_FOR, BUSY, WAKE, SESSION, PAIRED, VOUCHER, MANY_ROWS, TOGETHER),
     goals=GOALS, notes=NOTES)
