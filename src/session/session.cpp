@@ -47,17 +47,13 @@ Value Batch::kept(const Value& value) {
 }
 
 Batch& Batch::add_values(const Statement& sql, std::span<const Value> parameters) {
+  // First, since an element of an array may throw.
   const auto first = values_.size();
-  try {
-    for (const auto& value : parameters) values_.push_back(kept(value));
-    entries_.push_back({.sql = std::string(sql.text),
-                        .leaves = sql.leaves,
-                        .first = first,
-                        .count = parameters.size()});
-  } catch (...) {
-    values_.resize(first);  // an element of an array may not fit
-    throw;
-  }
+  for (const auto& value : parameters) values_.push_back(kept(value));
+  entries_.push_back({.sql = std::string(sql.text),
+                      .leaves = sql.leaves,
+                      .first = first,
+                      .count = parameters.size()});
   return *this;
 }
 

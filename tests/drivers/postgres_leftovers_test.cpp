@@ -59,6 +59,9 @@ class PostgresLeftovers : public testing::TestWithParam<std::tuple<Leftover, Way
     open_postgres()->execute(
         "create or replace function log(size text) returns text volatile language sql as "
         "$$ select set_config('work_mem', size, false) $$");
+    open_postgres()->execute(
+        "create or replace function quiet(of int) returns text immutable language plpgsql as "
+        "$$ begin return set_config('work_mem', '7MB', false); end $$");
     open_postgres()->execute("drop table if exists item");
     open_postgres()->execute("create table item as values (1)");
   }
@@ -156,9 +159,9 @@ INSTANTIATE_TEST_SUITE_P(
                      "select given.n, hide('set work_mem = ''7MB''')::text as \"given\" "
                      "from unnest(array[1]) as given (n)",
                      "select 1 where current_setting('work_mem') = '7MB'"},
-            Leftover{"FunctionInBracketsAfterAs",
-                     "with t (n) as (select hide('set work_mem = ''7MB''')::text) "
-                     "select count(n) as n from t",
+            Leftover{"FunctionOfAGeneratedColumn",
+                     "alter table item drop column if exists more, "
+                     "add column more text generated always as (quiet(column1)) stored",
                      "select 1 where current_setting('work_mem') = '7MB'"},
             Leftover{"FunctionNamedAsAHarmlessOne", "select " + own_name() + ".log('7MB')",
                      "select 1 where current_setting('work_mem') = '7MB'"},
