@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
     benchmark::AddCustomContext("postgres", carrel::bench::postgres_version());
     carrel::bench::register_postgres();
     carrel::bench::register_many_rows();
+    carrel::bench::register_tenants();
     carrel::bench::register_together();
   }
 #endif

@@ -104,6 +104,16 @@ each. `session.together` makes six: the row of its log, and two phases for one o
     rows=(Row("together, by two-phase commit", "Together_TwoPhase"),
           Row("apart, each by its own COMMIT", "Together_Apart")))
 
+TENANTS = Table(
+    title="Tenants that share one connection to PostgreSQL, by role and schema",
+    note="""One thread, a transaction of one statement: two round trips, wherever it runs. After another:
+two tenants in turn, so that each transaction sets the role and the search path anew, along with BEGIN.
+Nothing of the place is sent where the connection is there already.""",
+    columns=(("time", ""),), baseline="Tenant_WithoutAPlace",
+    rows=(Row("without a place", "Tenant_WithoutAPlace"),
+          Row("with one, there already", "Tenant_ThereAlready"),
+          Row("with one, after another", "Tenant_AfterAnother")))
+
 
 def against(text, figure, at_most, over):
     return Goal(text, figure, at_most=at_most, over=(over,))
@@ -212,5 +222,6 @@ SECTION = Section(
                 versions=("postgresql.jar", "HikariCP.jar"), postgres=True,
                 arguments=("--round-ms={measured_ms}", "--warm-up-ms={warm_up_ms}",
                            "--versions={versions}", "--schema={bench}/db/voucher_schema.sql"))),
-    tables=(BORROW, QUEUE, *WAITS, WHOLE, HELD_FOR, BUSY, WAKE, SESSION, PAIRED, VOUCHER, MANY_ROWS, TOGETHER),
+    tables=(BORROW, QUEUE, *WAITS, WHOLE, HELD_FOR, BUSY, WAKE, SESSION, PAIRED, VOUCHER, MANY_ROWS,
+            TENANTS, TOGETHER),
     goals=GOALS, notes=NOTES)
