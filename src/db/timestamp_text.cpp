@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "carrel/db/sql_error.h"
+
 namespace carrel::db {
 namespace {
 
@@ -91,6 +93,15 @@ std::optional<Timestamp> parse_timestamp(std::string_view text) noexcept {
   const auto offset = parse_offset(digits);
   if (!offset || !digits.done()) return std::nullopt;
   return at - *offset;
+}
+
+void require_four_digit_year(Timestamp at) {
+  using namespace std::chrono;
+  constexpr Timestamp first = sys_days(year(0) / January / 1);
+  constexpr Timestamp end = sys_days(year(10'000) / January / 1);
+  if (at >= first && at < end) return;
+  throw SqlError("sql.value_out_of_range",
+                 {.message = "a timestamp lies outside the years 0 to 9999"});
 }
 
 std::string format_timestamp(Timestamp at) {

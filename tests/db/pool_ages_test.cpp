@@ -197,6 +197,24 @@ TEST(Pool, AsksForASignOfLifeOnlyAfterIdling) {
   EXPECT_EQ(pool.stats().closed_invalid, 1U);
 }
 
+TEST(Pool, TakesAnyTimeForForEver) {
+  constexpr auto for_ever = std::chrono::milliseconds::max();
+  StubDriver driver;
+  auto patient = options(1);
+  patient.acquire_max = patient.idle_max = patient.life_max = for_ever;
+  patient.leak_after = patient.validate_after = patient.keepalive_every = for_ever;
+  patient.on_leak = [](const LeakReport&) { ADD_FAILURE() << "nobody was late"; };
+  Pool pool(patient, driver);
+  auto held = pool.borrow();
+  pool.maintain();
+  std::thread waiter([&] { EXPECT_EQ(number_of(pool.borrow()), 1); });
+  wait_until_waiting(pool, 1);
+  held.release();
+  waiter.join();
+  pool.maintain();
+  EXPECT_EQ(pool.stats().idle, 1U);
+}
+
 // Over a network that swallows everything, each of them is waited for until the deadline.
 TEST(Pool, TheDeadIdleAreAskedAndReplacedWithinOneAcquireMax) {
   ManualClock clock;

@@ -80,6 +80,31 @@ TEST_F(Postgres, ATimeBeforeItsCalendarIsNotSentByAStatementThatItKnowsEither) {
   EXPECT_EQ(run("select 1").size(), 1U);
 }
 
+TEST_F(Postgres, ATimeThatIsTooFarOffIsRefusedAndNotAnotherOne) {
+  run("create temporary table dated (at timestamptz)");
+  constexpr std::array<std::string_view, 1> columns = {"at"};
+  using std::chrono::sys_days;
+  using std::chrono::year;
+  const Timestamp first = sys_days(year(10'000) / 1 / 1);
+  // 65,536 years after 2024, which is 2024 again to whoever keeps 16 bits.
+  const Timestamp wrapped = Timestamp(sys_days(year(2'024) / 1 / 1)) +
+                            std::chrono::days(65'536 / 400 * 146'097LL) +
+                            std::chrono::days(336 * 365 + 82);
+  for (const auto at : {first, wrapped, Timestamp::max(), Timestamp::min()}) {
+    const array values = {Value(at)};
+    const auto load = [&] {
+      connection_->load({.table = "dated", .columns = columns, .values = values});
+    };
+    EXPECT_EQ(thrown_by(load), "sql.value_out_of_range");
+  }
+  EXPECT_EQ(run("select count(*) from dated").one().get<int>(0), 0);
+  const array last = {Value(first - std::chrono::microseconds(1))};
+  run("insert into dated values ($1)", last);
+  connection_->load({.table = "dated", .columns = columns, .values = last});
+  EXPECT_EQ(run("select at from dated")[0].get<Timestamp>(0), last[0].timestamp());
+  EXPECT_EQ(run("select at from dated")[1].get<Timestamp>(0), last[0].timestamp());
+}
+
 TEST_F(Postgres, RefusalsHaveTheirCodes) {
   run("create temp table strict (n int check (n > 0))");
   EXPECT_EQ(failing("insert into strict values (0)"), "sql.check_violation");

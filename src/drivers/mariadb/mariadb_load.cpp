@@ -68,6 +68,7 @@ class BulkColumn {
         content = {reinterpret_cast<const char*>(value.bytes().data()), value.bytes().size()};
         break;
       case ValueKind::timestamp:
+        db::require_four_digit_year(value.timestamp());
         stored_.push_back(db::format_timestamp(value.timestamp()));
         content = stored_.back();
         break;

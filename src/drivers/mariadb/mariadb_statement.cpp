@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "db/sql_scanner.h"
+#include "db/timestamp_text.h"
 #include "drivers/mariadb/mariadb_error.h"
 
 namespace carrel::mariadb {
@@ -98,6 +99,7 @@ void Binding::fill(MYSQL_BIND& bind, Slot& slot, const Value& value) {
       borrow(value.bytes().data(), value.bytes().size());
       break;
     case ValueKind::timestamp:
+      db::require_four_digit_year(value.timestamp());
       slot.time = time_of(value.timestamp());
       bind.buffer_type = MYSQL_TYPE_DATETIME;
       bind.buffer = &slot.time;

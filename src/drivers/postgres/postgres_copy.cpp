@@ -211,6 +211,9 @@ class PostgresConnection::Copy {
 std::int64_t PostgresConnection::do_load(const BulkRows& rows) {
   if (rows.values.empty()) return 0;
   require_usable(rows.table);
+  for (const auto& value : rows.values) {
+    if (value.kind() == ValueKind::timestamp) db::require_four_digit_year(value.timestamp());
+  }
   std::string sql = "copy " + std::string(rows.table) + " (";
   for (std::size_t i = 0; i < rows.columns.size(); ++i)
     sql.append(i == 0 ? "" : ", ").append(rows.columns[i]);
