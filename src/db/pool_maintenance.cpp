@@ -37,14 +37,14 @@ void Pool::Core::note_borrowed(db::Slot& slot) noexcept {
   slot.steps.store(0, std::memory_order_relaxed);
   slot.connection->count_steps_in(&slot.steps);
   const auto now = db::coarse_now(*options_.clock).time_since_epoch().count();
-  slot.borrowed_at.store(now, std::memory_order_release);
+  slot.loan.begin(now);
 }
 
 void Pool::Core::note_returned(db::Slot& slot) noexcept {
-  const auto since = slot.borrowed_at.exchange(db::kNotBorrowed, std::memory_order_acq_rel);
-  if (!slot.leak_reported.exchange(false, std::memory_order_acq_rel)) return;
+  const auto since = slot.loan.end();
+  if (!since) return;
   const auto now = db::coarse_now(*options_.clock).time_since_epoch().count();
-  report_leak(slot, Clock::Steady::duration(now - since), /*returned=*/true);
+  report_leak(slot, Clock::Steady::duration(now - *since), /*returned=*/true);
 }
 
 void Pool::Core::report_leak(const db::Slot& slot, std::chrono::nanoseconds held, bool returned) {
@@ -67,11 +67,10 @@ void Pool::Core::maintain_lane(std::uint32_t lane_index) {
   for (std::uint32_t index = 0; index < lane.size(); ++index) {
     auto& slot = lane.slot(index);
     if (is_set(options_.leak_after)) {
-      const auto since = slot.borrowed_at.load(std::memory_order_acquire);
-      const auto held = since == db::kNotBorrowed
-                            ? std::chrono::nanoseconds(0)
-                            : now - Clock::Steady(Clock::Steady::duration(since));
-      if (held >= options_.leak_after && !slot.leak_reported.exchange(true))
+      const auto since = slot.loan.began();
+      const auto held = since ? now - Clock::Steady(Clock::Steady::duration(*since))
+                              : std::chrono::nanoseconds(0);
+      if (held >= options_.leak_after && slot.loan.report(*since))
         report_leak(slot, held, /*returned=*/false);
     }
     if (!traits_.remote || !db::Lane::try_take(slot)) continue;

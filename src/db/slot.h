@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,7 +43,36 @@ class CallStack {
   std::array<std::atomic<void*>, kFramesMax> frames_{};
 };
 
-inline constexpr Clock::Steady::rep kNotBorrowed = std::numeric_limits<Clock::Steady::rep>::min();
+// When the loan of a slot began, and whether it was reported as too long: for its holder and, at
+// the same time, for another thread that looks after the pool. A report is of one loan, told by
+// when it began, so that one which ends meanwhile leaves none to the next.
+class LoanWatch {
+ public:
+  using Time = Clock::Steady::rep;
+
+  void begin(Time now) noexcept { began_.store(now, std::memory_order_release); }
+  // Nothing: not on loan, or not watched.
+  [[nodiscard]] std::optional<Time> began() const noexcept {
+    const auto began = began_.load(std::memory_order_acquire);
+    return began == kNotOnLoan ? std::nullopt : std::optional(began);
+  }
+  // Whether the loan that began then is to be reported now: not yet done, and it still lasts.
+  [[nodiscard]] bool report(Time began) noexcept {
+    return reported_.exchange(began, std::memory_order_acq_rel) != began &&
+           began_.load(std::memory_order_acquire) == began;
+  }
+  // When the loan that ends now began, if it was reported.
+  [[nodiscard]] std::optional<Time> end() noexcept {
+    const auto began = began_.exchange(kNotOnLoan, std::memory_order_acq_rel);
+    const bool reported = reported_.load(std::memory_order_acquire) == began;
+    return reported ? std::optional(began) : std::nullopt;
+  }
+
+ private:
+  static constexpr Time kNotOnLoan = std::numeric_limits<Time>::min();
+  std::atomic<Time> began_{kNotOnLoan};
+  std::atomic<Time> reported_{kNotOnLoan};
+};
 
 class Lane;
 
@@ -60,12 +90,11 @@ struct alignas(64) Slot {
   std::atomic<Clock::Steady::rep> idle_since{0};
 
   Lane* lane = nullptr;
-  std::uint32_t index = 0;                                    // in the lane
-  std::atomic<Clock::Steady::rep> borrowed_at{kNotBorrowed};  // kept only where leaks are reported
+  std::uint32_t index = 0;                  // in the lane
+  LoanWatch loan;                           // kept only where leaks are reported
   std::atomic<std::uint64_t> samples{0};    // borrows that were sampled and have ended
   std::atomic<std::int64_t> sampled_ns{0};  // of the sampled borrows: how long they lasted
   std::atomic<std::int64_t> busy_ns{0};     // and how much of that ran SQL
-  std::atomic<bool> leak_reported{false};
   Label label;
   CallStack borrowed_from;
   std::atomic<std::uint64_t> steps{0};  // into calls and out of them: odd inside; see above
