@@ -1,8 +1,18 @@
 #include "session/hooks.h"
 
+#include <exception>
+#include <stdexcept>
 #include <utility>
 
 namespace carrel::session {
+namespace {
+
+// For std::rethrow_if_nested.
+struct NoStdException : std::runtime_error, std::nested_exception {
+  NoStdException() : std::runtime_error("what it threw is no std::exception") {}
+};
+
+}  // namespace
 
 void Hooks::add(Kind kind, std::function<void()> hook) {
   entries_.push_back({kind, [run = std::move(hook)](Outcome) { run(); }});
@@ -60,6 +70,8 @@ void Hooks::run_after(Outcome outcome, const std::function<void(const std::excep
       hook(own);
     } catch (const std::exception& error) {
       on_error(error);
+    } catch (...) {
+      on_error(NoStdException());  // keeps the std::current_exception() within
     }
   }
 }

@@ -108,6 +108,16 @@ TEST_F(Hooks, WhatAHookAfterTheEndThrowsChangesNothing) {
   EXPECT_EQ(log_, (Log{"the next one"}));
 }
 
+TEST_F(Hooks, AHookAfterTheEndMayThrowWhatIsNoException) {
+  session_.transaction([&] {
+    session_.after_commit([] { throw 7; });
+    session_.after_commit(logging("the next one"));
+    session_.execute("work");
+  });
+  EXPECT_EQ(hook_errors_, (Log{"what it threw is no std::exception"}));
+  EXPECT_EQ(log_, (Log{"the next one"}));
+}
+
 TEST_F(Hooks, HooksOfASavepointShareItsFate) {
   session_.transaction([&] {
     session_.execute("outer");
