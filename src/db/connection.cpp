@@ -245,7 +245,7 @@ std::int64_t Connection::all_or_none(const std::function<std::int64_t()>& load) 
   std::int64_t loaded = 0;
   try {
     loaded = load();
-  } catch (const Error&) {
+  } catch (...) {
     do_rollback();
     throw;
   }

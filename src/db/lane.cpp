@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <new>
 
 #include "carrel/base/assert.h"
 
@@ -157,6 +158,22 @@ bool Lane::leave_line(Waiter& waiter) noexcept {
   return false;
 }
 
+// Where nobody who holds what the waiter needs can go on: it leaves the line again, or takes what
+// it got meanwhile. So it does, too, where there is no memory for the search.
+std::optional<Acquired> Lane::refuse_if_hopeless(Waiter& waiter) {
+  try {
+    if (!wait_graph::is_hopeless(*this)) return std::nullopt;
+    auto holders = wait_graph::holders_of(*this);
+    if (leave_line(waiter)) {
+      deadlocks_.fetch_add(1, std::memory_order_relaxed);
+      return Acquired{.grant = Grant::deadlock, .holders = std::move(holders)};
+    }
+  } catch (const std::bad_alloc&) {
+    if (leave_line(waiter)) throw;
+  }
+  return Acquired{.grant = waiter.grant, .slot = waiter.slot};
+}
+
 Acquired Lane::take(Clock::Steady deadline, Holder* holder, std::string_view label) {
   Waiter waiter;
   waiter.holder = holder;
@@ -168,13 +185,8 @@ Acquired Lane::take(Clock::Steady deadline, Holder* holder, std::string_view lab
       holder->label = label;
     }
     if (auto found = take_or_line_up(waiter)) return *std::move(found);
-    if (graph.owns_lock() && wait_graph::is_hopeless(*this)) {
-      auto holders = wait_graph::holders_of(*this);
-      if (leave_line(waiter)) {
-        deadlocks_.fetch_add(1, std::memory_order_relaxed);
-        return {.grant = Grant::deadlock, .holders = std::move(holders)};
-      }
-      return {.grant = waiter.grant, .slot = waiter.slot};
+    if (graph.owns_lock()) {
+      if (auto refused = refuse_if_hopeless(waiter)) return *std::move(refused);
     }
   }
   if (group_ != nullptr) group_->make_room();

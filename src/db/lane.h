@@ -150,6 +150,7 @@ class Lane {
 
   [[nodiscard]] Put put_in_line(std::uint32_t slot) noexcept;
   [[nodiscard]] std::optional<Acquired> take_or_line_up(Waiter& waiter);
+  [[nodiscard]] std::optional<Acquired> refuse_if_hopeless(Waiter& waiter);
   [[nodiscard]] Slot& slot_at(std::size_t word, std::uint64_t bit) noexcept;
   [[nodiscard]] std::optional<std::uint32_t> take_idle_locked() noexcept;
   // With true comes the group's permit.

@@ -82,7 +82,7 @@ auto PhysicalTransaction::guarded(const Destination& to, std::string_view statem
     auto result = send(connection);
     lost_ = !connection.in_transaction();
     if (!lost_) return result;
-  } catch (const SqlError&) {
+  } catch (...) {
     lost_ = !connection.in_transaction();
     throw;
   }
