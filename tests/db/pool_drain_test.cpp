@@ -23,6 +23,33 @@ PoolOptions lazy(std::size_t size) {
   return lazy;
 }
 
+TEST(PoolDrain, EndsOnceEverythingIsBack) {
+  StubDriver driver;
+  Pool pool(options(2), driver);
+  auto lease = pool.borrow();
+  EXPECT_FALSE(pool.drain(soon(1ms)));
+  EXPECT_EQ(code_of([&] { static_cast<void>(pool.borrow()); }), "pool.closed");
+
+  std::thread holder([held = std::move(lease)]() mutable { held.release(); });
+  EXPECT_TRUE(pool.drain(kNoDeadline));
+  holder.join();
+  EXPECT_EQ(driver.open(), 0);
+}
+
+TEST(PoolDrain, SendsWaitersAway) {
+  StubDriver driver;
+  Pool pool(options(1), driver);
+  auto lease = pool.borrow();
+  std::string code;
+  std::thread waiter([&] { code = code_of([&] { static_cast<void>(pool.borrow()); }); });
+  wait_until_waiting(pool, 1);
+
+  EXPECT_FALSE(pool.drain(soon(1ms)));
+  waiter.join();
+  EXPECT_EQ(code, "pool.closed");
+  lease.release();
+}
+
 TEST(PoolDrain, CountsWhatItClosed) {
   StubDriver driver;
   Pool pool(options(3), driver);

@@ -320,33 +320,6 @@ TEST(Pool, ServesReadersFromTheWriterWhenThereIsButOneConnection) {
   EXPECT_EQ(code_of([&] { pool.borrow({.access = Access::read_only})->execute("insert"); }), "");
 }
 
-TEST(Pool, DrainsOnceEverythingIsBack) {
-  StubDriver driver;
-  Pool pool(options(2), driver);
-  auto lease = pool.borrow();
-  EXPECT_FALSE(pool.drain(soon(1ms)));
-  EXPECT_EQ(code_of([&] { static_cast<void>(pool.borrow()); }), "pool.closed");
-
-  std::thread holder([held = std::move(lease)]() mutable { held.release(); });
-  EXPECT_TRUE(pool.drain(kNoDeadline));
-  holder.join();
-  EXPECT_EQ(driver.open(), 0);
-}
-
-TEST(Pool, SendsWaitersAwayWhenItIsDrained) {
-  StubDriver driver;
-  Pool pool(options(1), driver);
-  auto lease = pool.borrow();
-  std::string code;
-  std::thread waiter([&] { code = code_of([&] { static_cast<void>(pool.borrow()); }); });
-  wait_until_waiting(pool, 1);
-
-  EXPECT_FALSE(pool.drain(soon(1ms)));
-  waiter.join();
-  EXPECT_EQ(code, "pool.closed");
-  lease.release();
-}
-
 TEST(Pool, ManagesMoreConnectionsThanOneWordHolds) {
   constexpr std::size_t kSize = 150;
   StubDriver driver;
