@@ -138,7 +138,11 @@ std::optional<Acquired> Lane::take_or_line_up(Waiter& waiter) {
     }
   }
   append_locked(waiter);
-  if (waiter.holder != nullptr) waiter.holder->waiting_for.store(this, std::memory_order_release);
+  // Only under the graph's mutex, which take() holds for a holder: a traversal that has just found
+  // this thread as the holder of a slot, which it has given back since, would take it for one that
+  // holds it and waits.
+  if (waiter.holder != nullptr && waiter.holder->held > 0)
+    waiter.holder->waiting_for.store(this, std::memory_order_release);
   // Where only a permit is missing the lane lines up for one; one may have come free just now.
   if (head_ == &waiter && grant_empty_locked() != nullptr)
     return Acquired{.grant = waiter.grant, .slot = waiter.slot};

@@ -26,8 +26,9 @@ struct Holder {
 
   static Holder& of_this_thread() noexcept;
 
-  // Written under the graph's mutex when a wait begins; cleared by whoever grants the connection,
-  // before the grant shows, so that a reader who sees the grant sees a running holder.
+  // Written under the graph's mutex when a wait of one that holds something begins; null for all
+  // others, since a traversal may still hold them for a holder. Cleared by whoever grants the
+  // connection, before the grant shows, so that a reader who sees the grant sees a running holder.
   std::atomic<const Lane*> waiting_for{nullptr};
   int held = 0;       // this thread's own count
   std::string label;  // set when a wait begins, under the graph's mutex
