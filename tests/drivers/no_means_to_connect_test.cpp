@@ -21,15 +21,16 @@ pthread_t has_memory;  // written before, read after `only_one_has_memory`
 
 }  // namespace
 
+// Not inlined: gcc 12 would take free() for the mate of an operator new that it does not see.
 void* operator new(std::size_t bytes) {
   if (only_one_has_memory && pthread_equal(pthread_self(), has_memory) == 0) throw std::bad_alloc();
   if (void* const block = std::malloc(bytes == 0 ? 1 : bytes)) return block;
   throw std::bad_alloc();
 }
-void operator delete(void* block) noexcept {
+[[gnu::noinline]] void operator delete(void* block) noexcept {
   std::free(block);
 }
-void operator delete(void* block, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept {
   std::free(block);
 }
 
