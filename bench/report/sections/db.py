@@ -151,7 +151,7 @@ two threads, the one whose pause is over and the one that is next, and waking on
 (see the table). So processors are short, and connections are held for three quarters of their time
 only. More than half of all borrows of the barging pool then take an idle connection at once, while a
 line, once formed, keeps all waiters in it: the median of the ordered pool is the length of the line
-times the time of a borrow. Its 99th percentile was 1.7 to 2.3 times the barging one's, in six runs. To hold by reading the clock for 50 us instead of a pause, which ends when it
+times the time of a borrow. Its 99th percentile was 1.7 to 2.3 times the barging one's, in seven runs. To hold by reading the clock for 50 us instead of a pause, which ends when it
 should, does not show the goal either: no more than two of eight connections are then really held, 26%
 of the time of the ordered pool's. It gave 1.1 to 1.5 ms against 0.2 us for the wait, since the barging
 thread takes its own again until its slice is over, and 1.1 to 1.7 ms against 4.1 ms from asking to
@@ -189,13 +189,13 @@ sending. The server processes run on the last processor and the client on the fi
 on a loaded machine, the ratio was 1.21 to 1.24. Left to the scheduler it was 1.03 to 2.4, since waking
 an idle processor is charged to whoever wakes it.
 
-**Two-phase commit** was 1.62 times two transactions in the table's run, for six round trips against
-four, and 1.78 and 2.01 times in two runs before it.
+**Two-phase commit** was 1.51 times two transactions in the table's run, for six round trips against
+four, and 1.62, 1.78 and 2.01 times in three runs before it.
 
 **Throughput in order and the time of a borrow** change with the machine's cost of waking a thread (see
 the table): each hand-over leaves the connection idle for that long. In a run where that was 3.2 us, the
 ordered pool took 0.97 times the barging one's time at 200 us, which meets the goal; where it is more
-than 18 us, it lost 5 to 12 hundredths, in three runs. Tried on a machine that was not quiet, in turn with the barging
+than 18 us, it lost 5 to 12 hundredths, in four runs. Tried on a machine that was not quiet, in turn with the barging
 pool, medians of five and nine runs of 300 ms, as it is 1.15 and 1.10: to yield the processor after
 handing over, 1.12 and 1.11; to wake by a pipe, whose reader the kernel likes to keep on the writer's
 processor, 1.05, for two descriptors a thread and one system call more a wake-up, so it was left.
