@@ -32,8 +32,8 @@ void print_leak(const LeakReport& leak) {
 
 void Pool::Core::note_borrowed(db::Slot& slot) noexcept {
   slot.label.set(options_.label ? options_.label() : std::string_view());
-  constexpr std::size_t own_frames = 2;  // take() and this function
-  if (options_.leak_frames > 0) slot.borrowed_from.take(options_.leak_frames, own_frames);
+  if (options_.leak_frames > 0)
+    slot.borrowed_from.take(options_.leak_frames, __builtin_return_address(0));
   slot.steps.store(0, std::memory_order_relaxed);
   slot.connection->count_steps_in(&slot.steps);
   const auto now = db::coarse_now(*options_.clock).time_since_epoch().count();

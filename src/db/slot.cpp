@@ -46,13 +46,17 @@ std::string readable(std::string frame) {
 
 }  // namespace
 
-void CallStack::take(std::size_t frames, std::size_t skipped) noexcept {
-  std::array<void*, kFramesMax + 8> found{};
-  const auto wanted = std::min(std::min(frames, kFramesMax) + skipped, found.size());
-  const auto count = static_cast<std::size_t>(::backtrace(found.data(), static_cast<int>(wanted)));
+// How many frames lie between is the compiler's affair, and a sanitizer's.
+void CallStack::take(std::size_t frames, const void* from) noexcept {
+  constexpr std::size_t kBetweenMax = 8;
+  std::array<void*, kFramesMax + kBetweenMax> found{};
+  const auto wanted = std::min(frames, kFramesMax) + kBetweenMax;
+  auto* const end = found.data() + ::backtrace(found.data(), static_cast<int>(wanted));
+  auto* frame = std::find(found.data(), end, from);
+  if (frame == end) frame = found.data();
   for (std::size_t i = 0; i < kFramesMax; ++i) {
-    auto* const frame = i + skipped < count ? found[i + skipped] : nullptr;
-    frames_[i].store(frame, std::memory_order_relaxed);
+    const bool is_wanted = i < frames && frame != end;
+    frames_[i].store(is_wanted ? *frame++ : nullptr, std::memory_order_relaxed);
   }
 }
 

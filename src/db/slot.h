@@ -34,8 +34,8 @@ class CallStack {
  public:
   static constexpr std::size_t kFramesMax = 24;
 
-  // Leaves out the innermost `skipped` frames, those of the pool itself.
-  void take(std::size_t frames, std::size_t skipped) noexcept;
+  // From the call that returns to `from` on: the frames further in are the pool's own.
+  void take(std::size_t frames, const void* from) noexcept;
   // Looks the names up, which takes long.
   [[nodiscard]] std::vector<std::string> names() const;
 
