@@ -138,9 +138,9 @@ std::optional<Acquired> Lane::take_or_line_up(Waiter& waiter) {
     }
   }
   append_locked(waiter);
-  // Only under the graph's mutex, which take() holds for a holder: a traversal that has just found
-  // this thread as the holder of a slot, which it has given back since, would take it for one that
-  // holds it and waits.
+  // Only of a thread that holds something, for which take() has locked the graph. Of any other, a
+  // traversal may just have read that it holds a slot, which it has given back since: it would take
+  // the thread for one that holds the slot and waits.
   if (waiter.holder != nullptr && waiter.holder->held > 0)
     waiter.holder->waiting_for.store(this, std::memory_order_release);
   // Where only a permit is missing the lane lines up for one; one may have come free just now.

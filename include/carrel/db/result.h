@@ -103,8 +103,14 @@ class Result {
   [[nodiscard]] std::optional<Row> first() const&;
   [[nodiscard]] std::optional<OwnedRow> first() &&;
 
+  // Fields that are views live as long as the result, so that one about to go gives none.
   template <class T>
-  [[nodiscard]] std::vector<T> to() const;
+  [[nodiscard]] std::vector<T> to() const&;
+  template <class T>
+  [[nodiscard]] std::vector<T> to() && {
+    static_assert(!db::holds_views<T>, "the views would outlive their result");
+    return std::as_const(*this).template to<T>();
+  }
 
  private:
   friend class Row;

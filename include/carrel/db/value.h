@@ -129,7 +129,7 @@ concept ArrayElement = std::constructible_from<Value, const T&> && std::default_
                        !std::is_pointer_v<T> && !std::same_as<T, Value>;
 
 // Array: many values of one kind as one parameter. Use it to change or to find many rows with one
-// statement; to insert many and no more than that, Session::load is faster.
+// statement; to insert thousands and no more than that, Session::load is faster.
 //
 //   session.execute("select id, balance from {account} where id = any($1)", Array(ids));
 //   session.execute("insert into {account} (id, name) select * from unnest($1, $2) "

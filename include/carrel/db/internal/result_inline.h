@@ -51,7 +51,7 @@ inline Result::Iterator Result::end() const noexcept {
 }
 
 template <class T>
-std::vector<T> Result::to() const {
+std::vector<T> Result::to() const& {
   std::vector<T> values;
   values.reserve(row_count_);
   for (const Row row : *this) values.push_back(row.to<T>());

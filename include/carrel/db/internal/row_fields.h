@@ -41,7 +41,6 @@ T fill(const Row& row, std::index_sequence<I...>) {
   return T{row.template get<Fields>(I)...};
 }
 
-// The types are taken from a function that is never run: only its return type is looked at.
 // What borrows from the Result that it was read from.
 template <class T>
 inline constexpr bool is_view = false;
@@ -50,9 +49,11 @@ inline constexpr bool is_view<std::string_view> = true;
 template <>
 inline constexpr bool is_view<std::optional<std::string_view>> = true;
 
+// The types are taken from a function that is never run: only its return type is looked at.
 template <class... Fields>
 struct FieldTypes {
   static constexpr bool hold_views = (is_view<Fields> || ...);
+
   template <class T, class Row>
   static T make(const Row& row) {
     return fill<T, Fields...>(row, std::index_sequence_for<Fields...>());
