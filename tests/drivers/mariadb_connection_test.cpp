@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "drivers/far_off_times.h"
 #include "drivers/mariadb_server.h"
 #include "drivers/one_connection.h"
 #include "drivers/servers.h"
@@ -116,14 +117,7 @@ TEST_F(Mariadb, MessagesCarryNoValues) {
 TEST_F(Mariadb, ATimeThatIsTooFarOffIsRefusedAndNotAnotherOne) {
   run("create temporary table dated (at datetime(6))");
   constexpr std::array<std::string_view, 1> columns = {"at"};
-  using std::chrono::sys_days;
-  using std::chrono::year;
-  const Timestamp first = sys_days(year(10'000) / 1 / 1);
-  // 65,536 years after 2024, which is 2024 again to whoever keeps 16 bits.
-  const Timestamp wrapped = Timestamp(sys_days(year(2'024) / 1 / 1)) +
-                            std::chrono::days(65'536 / 400 * 146'097LL) +
-                            std::chrono::days(336 * 365 + 82);
-  for (const auto at : {first, wrapped, Timestamp::max(), Timestamp::min()}) {
+  for (const auto at : far_off_times()) {
     const array values = {Value(at)};
     const auto load = [&] {
       connection_->load({.table = "dated", .columns = columns, .values = values});
@@ -133,7 +127,7 @@ TEST_F(Mariadb, ATimeThatIsTooFarOffIsRefusedAndNotAnotherOne) {
               "sql.value_out_of_range");
   }
   EXPECT_EQ(run("select count(*) from dated").one().get<int>(0), 0);
-  const array last = {Value(first - std::chrono::microseconds(1))};
+  const array last = {Value(far_off_times().front() - std::chrono::microseconds(1))};
   run("insert into dated values ($1)", last);
   connection_->load({.table = "dated", .columns = columns, .values = last});
   EXPECT_EQ(run("select at from dated")[0].get<Timestamp>(0), last[0].timestamp());

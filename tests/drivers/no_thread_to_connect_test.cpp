@@ -1,13 +1,11 @@
 // As no_means_to_connect_test.cpp, in processes of their own that have no room for a thread's
 // stack.
 #include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 
+#include "base/little_memory.h"
 #include "carrel/drivers/mariadb.h"
 #include "carrel/drivers/postgres.h"
 #include "drivers/errors.h"
@@ -15,18 +13,8 @@
 namespace carrel::test {
 namespace {
 
-void leave_no_room_for_a_stack() {
-  constexpr rlim_t kRoom = rlim_t{4} << 20;
-  rlim_t pages = 0;
-  std::ifstream("/proc/self/statm") >> pages;
-  rlimit limit{};
-  getrlimit(RLIMIT_AS, &limit);
-  limit.rlim_cur = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + kRoom;
-  setrlimit(RLIMIT_AS, &limit);
-}
-
 [[noreturn]] void connect_by(Driver& driver) {
-  leave_no_room_for_a_stack();
+  limit_memory_to(rlim_t{4} << 20);  // less than a stack
   const auto thrown = thrown_by([&] { static_cast<void>(driver.connect({})); });
   std::exit(thrown == "sql.cannot_connect, retryable" ? 0 : 1);
 }
