@@ -17,10 +17,10 @@ set(cmake_needs_db "Threads")
 set(cmake_needs_sqlite "SQLite3")
 set(cmake_needs_postgres "PostgreSQL")
 set(cmake_needs_mariadb "PkgConfig")
-set(cmake_modules_mariadb libmariadb libcrypto)  # found by pkg-config; libmariadb has no package of CMake's
+set(cmake_modules_mariadb libmariadb libssl libcrypto)  # found by pkg-config; libmariadb has no package of CMake's
 set(pkgconfig_needs_sqlite "sqlite3")
 set(pkgconfig_needs_postgres "libpq")
-set(pkgconfig_needs_mariadb "libmariadb libcrypto")
+set(pkgconfig_needs_mariadb "libmariadb libssl libcrypto")
 
 set(component_dependencies "")
 foreach(layer IN LISTS layers)

@@ -1,11 +1,12 @@
 #include "drivers/own_resolver.h"
 
-#include <dlfcn.h>
 #include <netdb.h>
 
 #include <condition_variable>
 #include <mutex>
 #include <string_view>
+
+#include "drivers/interposed.h"
 
 namespace carrel::test {
 namespace {
@@ -29,16 +30,6 @@ void wait_at_the_gate() {
   gate().changed.wait(lock, [] { return !gate().closed; });
   --gate().waiting;
   gate().changed.notify_all();
-}
-
-using Resolve = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
-
-// The one that this program would have without ours. Under a sanitizer that is the sanitizer's,
-// which knows that libc guards what its resolver shares between threads by locks of its own.
-Resolve the_systems() {
-  void* found = dlsym(RTLD_DEFAULT, "__interceptor_getaddrinfo");
-  if (found == nullptr) found = dlsym(RTLD_NEXT, "getaddrinfo");
-  return reinterpret_cast<Resolve>(found);
 }
 
 }  // namespace
@@ -65,7 +56,7 @@ std::size_t SlowResolver::waiting() {
 // Taken instead of libc's, since a program's own symbols come first.
 extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints,
                            addrinfo** found) {
-  static const auto system = carrel::test::the_systems();
+  static auto* const system = carrel::test::the_systems<decltype(getaddrinfo)>("getaddrinfo");
   if (name == nullptr || !std::string_view(name).ends_with(".carrel.test"))
     return system(name, service, hints, found);
   if (name == std::string_view("slow.carrel.test")) carrel::test::wait_at_the_gate();

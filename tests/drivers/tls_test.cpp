@@ -13,6 +13,7 @@
 #include "db/array_contract.h"
 #include "db/load_contract.h"
 #include "db/text_contract.h"
+#include "drivers/always_ahead.h"
 #include "drivers/errors.h"
 #include "drivers/fault_gate.h"
 #include "drivers/mariadb_backend.h"
@@ -244,6 +245,28 @@ TEST(MariadbTlsLink, MindsNoErrorOfAnybodyElses) {
   const auto connection = mariadb_driver(mariadb_of({.tls = Tls::require}))->connect({});
   ERR_raise(ERR_LIB_USER, ERR_R_INTERNAL_ERROR);
   EXPECT_EQ(connection->execute("select 7").one().get<int>(0), 7);
+}
+
+// A server that always has more to say than was read so far lets nobody wait, and so no wait end.
+TEST(MariadbTlsLink, AnAnswerThatNeverPausesEndsAtTheDeadlineEncryptedOrNot) {
+  for (const auto tls : {Tls::off, Tls::require}) {
+    for (const bool as_text : {false, true}) {  // along with BEGIN
+      const auto connection = mariadb_driver(mariadb_of({.tls = tls}))->connect({});
+      if (as_text) connection->begin({});
+      {
+        const AlwaysAhead fast;
+        connection->set_deadline(Clock::Steady::clock::now() + milliseconds(20));
+        EXPECT_EQ(thrown_by([&] {
+                    connection->execute("select repeat('x', 1000000) from seq_1_to_400");
+                  }),
+                  "sql.deadline, retryable");
+      }
+      EXPECT_FALSE(connection->broken());
+      connection->set_deadline(kNoDeadline);
+      connection->rollback();
+      EXPECT_EQ(connection->execute("select 7").one().get<int>(0), 7);
+    }
+  }
 }
 
 // libmariadb makes the socket block for that.

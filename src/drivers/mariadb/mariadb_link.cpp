@@ -58,6 +58,7 @@ Link::Link(const MariadbOptions& options, Clock::Steady deadline)
     : connection_(shake_hands(options, deadline)),
       encrypted_(mysql_get_ssl_cipher(get()) != nullptr) {
   require_suitable_server(options.server_version_min);
+  interpose_reads(get());
 }
 
 // Over TLS, libmariadb's non-blocking calls take two things for granted. One is a socket that does

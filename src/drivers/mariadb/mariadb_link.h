@@ -21,8 +21,10 @@
 
 #include "carrel/base/clock.h"
 #include "carrel/drivers/mariadb.h"
+#include "db/coarse_clock.h"
 #include "drivers/mariadb/mariadb_error.h"
 #include "drivers/mariadb/mariadb_handshake.h"
+#include "drivers/mariadb/mariadb_reads.h"
 #include "drivers/remote/canceller.h"
 #include "drivers/remote/deadline.h"
 
@@ -40,6 +42,10 @@ class Patience {
   [[nodiscard]] int wait(MYSQL* connection, int events) noexcept;
   void give_up() noexcept { gone_ = true; }
   [[nodiscard]] bool gone() const noexcept { return gone_; }
+  // The next wait would end, by a coarse clock, which is never ahead of the one that waits.
+  [[nodiscard]] bool late() const noexcept {
+    return limit_ != kNoDeadline && db::coarse_now(SystemClock::get()) >= limit_;
+  }
 
  private:
   Clock::Steady limit_;
@@ -82,6 +88,7 @@ class Link {
   template <class Start, class Continue>
   void run(Patience& patience, const Start& start, const Continue& proceed) {
     if (encrypted_) make_ready_for_tls();
+    const ReadsWhile reading(patience);
     for (int waits_for = start(); waits_for != 0;) {
       const int ready = patience.wait(get(), waits_for);
       // Over TLS, libmariadb goes on after a time-out as if there was none; not on a closed link.
