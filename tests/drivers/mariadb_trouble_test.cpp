@@ -8,6 +8,7 @@
 
 #include "base/in_time.h"
 #include "drivers/errors.h"
+#include "drivers/failing_fetch.h"
 #include "drivers/mariadb_server.h"
 #include "drivers/servers.h"
 
@@ -90,10 +91,17 @@ TEST_F(MariadbTrouble, TheDeadlineEndsAStatementAndKeepsTheConnection) {
   EXPECT_EQ(run("select 7").one().get<int>(0), 7);
 }
 
-// A server that always has more to say than was read so far lets nobody wait, and so no wait end.
-TEST_F(MariadbTrouble, TheDeadlineEndsAnAnswerThatNeverPauses) {
-  time_left(milliseconds(30));
-  EXPECT_EQ(failing("select repeat('x', 1000000) from seq_1_to_400"), "sql.deadline, retryable");
+TEST_F(MariadbTrouble, ARowThatIsNotGivenIsAnErrorAndNotTheEndOfTheRows) {
+  const auto* sql = "select concat('row ', seq) from seq_1_to_3";
+  {
+    const FailingFetch failing_row({.rows = 2});
+    EXPECT_EQ(failing(sql), "sql.other");
+  }
+  {
+    const FailingFetch failing_cell({.cells = 2});
+    EXPECT_EQ(failing(sql), "sql.other");
+  }
+  EXPECT_EQ(run(sql).size(), 3U);
 }
 
 // The server does not notice that nobody reads any more, and KILL may have come before the

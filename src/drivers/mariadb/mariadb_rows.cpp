@@ -135,8 +135,10 @@ class Cells {
 
   [[nodiscard]] bool bind() { return mysql_stmt_bind_result(statement_, binds_.data()) == 0; }
 
-  void add_to(Result::Builder& row) {
+  // False where libmariadb would not give a cell.
+  [[nodiscard]] bool add_to(Result::Builder& row) {
     for (std::size_t i = 0; i < columns_.size(); ++i) add(row, static_cast<unsigned>(i));
+    return !refused_;
   }
 
  private:
@@ -206,7 +208,7 @@ class Cells {
     bind.buffer_length = buffer_.size();
     bind.length = &taken;
     bind.is_null = &null;
-    mysql_stmt_fetch_column(statement_, &bind, at, 0);
+    if (mysql_stmt_fetch_column(statement_, &bind, at, 0) != 0) refused_ = true;
     return {buffer_.data(), length};
   }
 
@@ -214,6 +216,7 @@ class Cells {
   std::vector<Column> columns_;
   std::vector<MYSQL_BIND> binds_;
   std::vector<char> buffer_;
+  bool refused_ = false;
 };
 
 using Fields = std::span<const MYSQL_FIELD>;
@@ -232,7 +235,7 @@ Fields fields_of(const MYSQL_STMT* statement) noexcept {
 
 }  // namespace
 
-Result fetch_rows(MYSQL_STMT* statement, const remote::StatementText& text) {
+std::optional<Result> fetch_rows(MYSQL_STMT* statement, const remote::StatementText& text) {
   const auto changed = static_cast<std::int64_t>(mysql_stmt_affected_rows(statement));
   const std::unique_ptr<MYSQL_RES, decltype(&mysql_free_result)> metadata(
       mysql_stmt_result_metadata(statement), &mysql_free_result);
@@ -241,11 +244,13 @@ Result fetch_rows(MYSQL_STMT* statement, const remote::StatementText& text) {
   Cells cells(statement, metadata.get());
   Result::Builder rows(columns_of(fields_of(statement)));
   std::int64_t count = 0;
-  if (cells.bind()) {
-    for (int fetched = mysql_stmt_fetch(statement); fetched == 0 || fetched == MYSQL_DATA_TRUNCATED;
-         fetched = mysql_stmt_fetch(statement), ++count)
-      cells.add_to(rows);
+  if (!cells.bind()) return std::nullopt;
+  int fetched = mysql_stmt_fetch(statement);
+  for (; fetched == 0 || fetched == MYSQL_DATA_TRUNCATED; fetched = mysql_stmt_fetch(statement)) {
+    if (!cells.add_to(rows)) return std::nullopt;
+    ++count;
   }
+  if (fetched != MYSQL_NO_DATA) return std::nullopt;
   // RETURNING: as many rows as were changed.
   const bool changes = text.is_query && !text.only_reads && text.first_word != "select" &&
                        text.first_word != "with" && text.first_word != "values";

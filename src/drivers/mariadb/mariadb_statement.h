@@ -65,8 +65,10 @@ class Binding {
   std::vector<Uuid> uuids_;
 };
 
-// The rows of an executed statement whose result is in memory.
-[[nodiscard]] Result fetch_rows(MYSQL_STMT* statement, const remote::StatementText& text);
+// The rows of an executed statement whose result is in memory. Nothing where libmariadb does not
+// give them all; the statement then knows why.
+[[nodiscard]] std::optional<Result> fetch_rows(MYSQL_STMT* statement,
+                                               const remote::StatementText& text);
 
 // The same of a statement that went as text. Nothing where a column comes in fewer digits, or in
 // another form, than from a prepared statement.
