@@ -9,6 +9,7 @@
 #include "db/sql_scanner.h"
 #include "db/statement_check.h"
 #include "drivers/sqlite_error.h"
+#include "drivers/sqlite_text.h"
 
 namespace carrel::drivers {
 namespace {
@@ -86,6 +87,13 @@ int bind_one(sqlite3_stmt* statement, int place, const Value& value) noexcept {
       return SQLITE_MISMATCH;
   }
   return SQLITE_MISUSE;
+}
+
+[[noreturn]] void throw_strange_placeholders(std::string_view sql) {
+  throw SqlError("sql.syntax", {.message = "placeholders are written $1, $2, ...",
+                                .sqlstate = "42601",
+                                .statement = sql,
+                                .dialect = &kSqliteDialect});
 }
 
 SqliteHandle open_handle(const SqliteOptions& options, Access access) {
@@ -171,6 +179,8 @@ SqliteConnection::SqliteConnection(const SqliteOptions& options, Access access, 
       access_(access),
       on_close_(std::move(on_close)),
       cache_(options.statements_max),
+      text_bytes_max_(static_cast<std::size_t>(
+          sqlite3_limit(db_.get(), SQLITE_LIMIT_SQL_LENGTH, /*newVal=*/-1))),
       busy_max_(options.busy_max) {
   configure(options);
   dirty_ = false;  // by the pragmas of our own
@@ -220,17 +230,22 @@ bool SqliteConnection::in_transaction() const noexcept {
 
 SqliteStatement SqliteConnection::compile(std::string_view sql) {
   db::require_valid_statement(sql, kSqliteDialect);
+  const auto text = text_for_sqlite(sql);
+  if (text.strange) throw_strange_placeholders(sql);
+  require_fitting(text.sql);  // it may have grown
   SqliteStatement compiled;
   const Authority authority(db_.get());
   sqlite3_stmt* raw = nullptr;
   const char* rest = nullptr;
-  const int result = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()),
-                                        SQLITE_PREPARE_PERSISTENT, &raw, &rest);
+  const int result =
+      sqlite3_prepare_v3(db_.get(), text.sql.data(), static_cast<int>(text.sql.size()),
+                         SQLITE_PREPARE_PERSISTENT, &raw, &rest);
   compiled.handle.reset(raw);
   // Most pragmas take effect here already, also where the statement is refused below.
   dirty_ |= authority.dirties();
   if (result != SQLITE_OK) throw_error(result, sql);
-  const std::string_view remainder(rest, static_cast<std::size_t>(sql.data() + sql.size() - rest));
+  const std::string_view remainder(
+      rest, static_cast<std::size_t>(text.sql.data() + text.sql.size() - rest));
   if (raw == nullptr || !db::shape_of(remainder, kSqliteDialect).empty()) {
     throw SqlError("sql.syntax", {.message = "exactly one statement is expected",
                                   .sqlstate = "42601",
@@ -246,27 +261,33 @@ SqliteStatement SqliteConnection::compile(std::string_view sql) {
   compiled.columns = columns_of(raw);
   compiled.writes = sqlite3_stmt_readonly(raw) == 0;
   compiled.dirties = authority.dirties();
-  const int count = sqlite3_bind_parameter_count(raw);
-  for (int i = 1; i <= count; ++i) {
-    const char* name = sqlite3_bind_parameter_name(raw, i);
-    const auto number = name == nullptr || *name != '$' ? 0 : db::parameter_number(name);
-    if (number == 0) {
-      throw SqlError("sql.syntax", {.message = "placeholders are written $1, $2, ...",
-                                    .sqlstate = "42601",
-                                    .statement = sql,
-                                    .dialect = &kSqliteDialect});
-    }
-    compiled.parameters.push_back(static_cast<int>(number));
-    compiled.parameters_max = std::max(compiled.parameters_max, number);
-  }
+  if (static_cast<std::size_t>(sqlite3_bind_parameter_count(raw)) != text.parameters.size())
+    throw_strange_placeholders(sql);
+  compiled.parameters = text.parameters;
+  compiled.parameters_max = text.parameters_max;
   return compiled;
 }
 
 SqliteStatement& SqliteConnection::prepared(const Statement& statement,
                                             std::span<const Value> parameters) {
+  require_fitting(statement.text);
   if (auto* found = cache_.find(statement)) return *found;
   kNoArrays.require_none(parameters, statement.text);  // a text made for them may be no SQL here
-  return cache_.insert(statement, compile(statement.text));
+  auto& made = cache_.insert(statement, compile(statement.text));
+  require_time(statement.text);  // nothing ends SQLite's compiling, which may have taken long
+  return made;
+}
+
+// Asked before anything reads it: SQLite itself takes the size as an int.
+void SqliteConnection::require_fitting(std::string_view sql) const {
+  if (sql.size() <= text_bytes_max_) [[likely]]
+    return;
+  throw SqlError("sql.too_big", {.message = "the statement's text is longer than SQLite takes (" +
+                                            std::to_string(text_bytes_max_) + " bytes)",
+                                 .sqlstate = "54000",
+                                 .native_code = SQLITE_TOOBIG,
+                                 .statement = sql.substr(0, 400),  // of which the shape is told
+                                 .dialect = &kSqliteDialect});
 }
 
 void SqliteConnection::bind(const SqliteStatement& statement, std::span<const Value> values,
@@ -343,58 +364,6 @@ void SqliteConnection::command(std::string_view sql) {
   timed_out_ = false;
   cancelled_.store(false, std::memory_order_relaxed);
   if (const int result = try_command(sql); result != SQLITE_OK) throw_error(result, sql);
-}
-
-void SqliteConnection::set_query_only(bool on) {
-  command(on ? "pragma query_only = on" : "pragma query_only = off");
-  query_only_ = on;
-}
-
-void SqliteConnection::do_begin(const BeginOptions& options) {
-  // Every level of isolation is served by the strictest: SQLite has only serializable.
-  if (options.access == Access::read_write) {
-    command("begin immediate");
-    return;
-  }
-  if (access_ == Access::read_write) set_query_only(true);
-  command("begin deferred");
-}
-
-void SqliteConnection::do_commit() {
-  cancelled_.store(false, std::memory_order_relaxed);
-  const int result = try_command("commit");
-  if (result == SQLITE_OK) {
-    if (query_only_) set_query_only(false);
-    return;
-  }
-  // Written frames may or may not have reached the disk: recovery decides.
-  const bool in_doubt = (result & 0xff) == SQLITE_IOERR;
-  try {
-    if (in_doubt) throw_sqlite_commit_in_doubt(db_.get(), result, "commit");
-    throw_error(result, "commit");
-  } catch (const SqlError&) {
-    do_rollback();  // a failed COMMIT may leave the transaction open
-    throw;
-  }
-}
-
-void SqliteConnection::do_rollback() noexcept {
-  cancelled_.store(false, std::memory_order_relaxed);
-  // Errors such as a full disk may have rolled back already.
-  if (in_transaction() && try_command("rollback") != SQLITE_OK && in_transaction()) broken_ = true;
-  if (query_only_) {
-    if (try_command("pragma query_only = off") != SQLITE_OK) broken_ = true;
-    query_only_ = false;
-  }
-}
-
-void SqliteConnection::do_savepoint_command(std::string_view sql) {
-  command(sql);
-}
-
-bool SqliteConnection::reset() noexcept {
-  if (in_transaction() || query_only_) do_rollback();
-  return !broken_ && !dirty_;
 }
 
 }  // namespace carrel::drivers

@@ -64,6 +64,7 @@ class SqliteConnection final : public Connection {
   void command(std::string_view sql);  // our own: may begin and end transactions
   int try_command(std::string_view sql) noexcept;
   SqliteStatement& prepared(const Statement& statement, std::span<const Value> parameters);
+  void require_fitting(std::string_view sql) const;
   [[nodiscard]] SqliteStatement compile(std::string_view sql);
   void bind(const SqliteStatement& statement, std::span<const Value> values,
             std::string_view sql) const;
@@ -78,6 +79,7 @@ class SqliteConnection final : public Connection {
   Access access_;
   OnClose on_close_;
   db::StatementCache<SqliteStatement> cache_;
+  const std::size_t text_bytes_max_;  // of a statement
   const std::chrono::milliseconds busy_max_;
   Clock::Steady busy_since_{};
   std::atomic<bool> cancelled_{false};
