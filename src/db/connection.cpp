@@ -6,6 +6,7 @@
 
 #include "carrel/base/assert.h"
 #include "carrel/db/sql_error.h"
+#include "db/busy.h"
 #include "db/utf8.h"
 
 namespace carrel {
@@ -75,29 +76,6 @@ std::string savepoint_name(int depth) {
 
 }  // namespace
 
-// Adds the time of a call to busy_, where a pool has asked for it.
-class Connection::Busy {
- public:
-  explicit Busy(Connection& connection) noexcept : connection_(connection) {
-    if (connection.measuring_) [[unlikely]]
-      since_ = Clock::Steady::clock::now();
-    if (connection.steps_ != nullptr) [[unlikely]]
-      connection.step();
-  }
-  Busy(const Busy&) = delete;
-  Busy& operator=(const Busy&) = delete;
-  ~Busy() {
-    if (since_ != Clock::Steady()) [[unlikely]]
-      connection_.busy_ += Clock::Steady::clock::now() - since_;
-    if (connection_.steps_ != nullptr) [[unlikely]]
-      connection_.step();
-  }
-
- private:
-  Connection& connection_;
-  Clock::Steady since_{};
-};
-
 Result Connection::execute(const Statement& statement, std::span<const Value> parameters) {
   require_parameters(parameters, statement.text);
   require_time(statement.text);
@@ -163,11 +141,11 @@ void Connection::set_place(const Place& place) {
 
 void Connection::prepare(std::string_view name) {
   require_name(name);
+  const Busy busy(*this);
   if (deadline_ != kNoDeadline && Clock::Steady::clock::now() >= deadline_) {
-    rollback();
+    do_rollback();
     require_time("prepare transaction");
   }
-  const Busy busy(*this);
   do_prepare(name);
 }
 
@@ -180,14 +158,17 @@ bool Connection::finish_prepared(std::string_view name, Prepared end) {
 }
 
 void Connection::rollback() noexcept {
+  const Busy busy(*this);
   do_rollback();
 }
 
 void Connection::savepoint(int depth) {
+  const Busy busy(*this);
   do_savepoint_command("savepoint " + savepoint_name(depth));
 }
 
 void Connection::rollback_to(int depth) {
+  const Busy busy(*this);
   const auto before = std::exchange(deadline_, upkeep_deadline());
   try {
     do_savepoint_command("rollback to savepoint " + savepoint_name(depth));
@@ -200,6 +181,7 @@ void Connection::rollback_to(int depth) {
 }
 
 void Connection::release(int depth) {
+  const Busy busy(*this);
   do_savepoint_command("release savepoint " + savepoint_name(depth));
 }
 
@@ -215,7 +197,7 @@ std::vector<Result> Connection::do_batch(std::span<const BatchItem> items) {
 
 std::vector<Result> Connection::do_batch_and_commit(std::span<const BatchItem> items) {
   auto results = do_batch(items);
-  commit();
+  commit_in_time();
   return results;
 }
 

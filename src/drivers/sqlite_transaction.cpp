@@ -52,7 +52,7 @@ void SqliteConnection::do_savepoint_command(std::string_view sql) {
 }
 
 bool SqliteConnection::reset() noexcept {
-  if (in_transaction() || query_only_) do_rollback();
+  if (in_transaction() || query_only_) rollback();
   return !broken_ && !dirty_;
 }
 

@@ -1,5 +1,6 @@
 #include "carrel/drivers/sqlite.h"
 #include "db/array_contract.h"
+#include "db/call_contract.h"
 #include "db/connection_contract.h"
 #include "db/load_contract.h"
 #include "db/temporary_folder.h"

@@ -110,7 +110,7 @@ class StubConnection final : public Connection {
   [[nodiscard]] bool in_transaction() const noexcept override { return in_transaction_; }
   [[nodiscard]] bool broken() const noexcept override { return broken_; }
   [[nodiscard]] bool reset() noexcept override {
-    if (in_transaction_) do_rollback();
+    if (in_transaction_) rollback();
     return !broken_ && met(StubPoint::reset);
   }
   [[nodiscard]] bool validate() noexcept override { return met(StubPoint::validate); }

@@ -1,4 +1,5 @@
 #include "db/array_contract.h"
+#include "db/call_contract.h"
 #include "db/load_contract.h"
 #include "db/text_contract.h"
 #include "drivers/mariadb_backend.h"

@@ -188,6 +188,7 @@ class Connection {
   [[nodiscard]] virtual bool reset() noexcept = 0;
   // Asks the database for a sign of life.
   [[nodiscard]] virtual bool validate() noexcept = 0;
+
   // For pools: the time spent in calls that reach the database, from now until stop_measuring().
   void start_measuring() noexcept {
     measuring_ = true;
@@ -198,7 +199,7 @@ class Connection {
     return busy_;
   }
 
-  // For leak reports: counts one up when a call begins and again when it ends, so that another
+  // For leak reports: counts one up when such a call begins and again when it ends, so that another
   // thread can tell what the borrower does. Outlives the connection; null: counts nothing.
   void count_steps_in(std::atomic<std::uint64_t>* steps) noexcept { steps_ = steps; }
 
@@ -228,9 +229,10 @@ class Connection {
   // longer where it has passed or is about to. Whoever cannot by then gives the connection up.
   [[nodiscard]] virtual Clock::Steady upkeep_deadline() const noexcept { return kNoDeadline; }
 
- private:
+  // For reset() and validate(), where they reach the database: see db/busy.h.
   class Busy;
 
+ private:
   void commit_in_time();
   // One thread writes, so that no locked instruction is needed; relaxed, since nothing hangs on it.
   void step() noexcept {

@@ -7,6 +7,7 @@
 
 #include "carrel/base/assert.h"
 #include "carrel/db/sql_error.h"
+#include "db/busy.h"
 #include "drivers/postgres/postgres_rows.h"
 
 namespace carrel::postgres {
@@ -240,6 +241,7 @@ bool PostgresConnection::reset() noexcept {
       leave_place();
     return true;
   }
+  const Busy busy(*this);
   if (open) pipeline_.add_command("rollback");
   auto by_hand = Outcome::kNone;
   if (left == Leaves::locks) pipeline_.add_command(kUnlocking);
@@ -258,6 +260,11 @@ bool PostgresConnection::reset() noexcept {
 }
 
 bool PostgresConnection::validate() noexcept {
+  const Busy busy(*this);
+  return answers();
+}
+
+bool PostgresConnection::answers() noexcept {
   if (broken()) return false;
   const auto outcome = pipeline_.run(for_upkeep());
   broken_ |= !outcome.usable;

@@ -102,6 +102,7 @@ class PostgresConnection final : public Connection {
   void send_place();
   void settle_place(bool committed);
   void leave_place();
+  [[nodiscard]] bool answers() noexcept;
   [[nodiscard]] static bool is_commit(const Outcome& outcome, std::size_t step);
   [[nodiscard]] static bool has_committed(const Plan& plan, const Outcome& outcome);
   void queue_opening(Plan& plan);

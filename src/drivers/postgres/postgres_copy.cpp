@@ -96,7 +96,7 @@ class PostgresConnection::Copy {
     if (!complete_ || !aftermath.settled) of_.broken_ = true;
     // Whatever request is still on its way finds the server idle.
     else if (aftermath.reason != CancelReason::none)
-      static_cast<void>(of_.validate());
+      static_cast<void>(of_.answers());
   }
 
   void start(const std::string& sql) {

@@ -1,0 +1,129 @@
+// What a pool is told of the calls of a connection: how long they took, and that one runs.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "db/pool_verbs.h"
+#include "db/stub_driver.h"
+
+namespace carrel::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kPast = Clock::Steady(1ns);
+
+struct Call {
+  std::string what;
+  StubPoint meets;
+  bool in_transaction = true;
+  std::function<void(Connection&)> make;
+};
+
+void late(Connection& connection, const std::function<void()>& call) {
+  connection.set_deadline(kPast);
+  EXPECT_EQ(code_of(call), "sql.deadline");
+  connection.set_deadline(kNoDeadline);
+}
+
+std::vector<Call> every_call() {
+  static const std::array<BatchItem, 1> items{{{.statement = "insert", .parameters = {}}}};
+  static const std::array<std::string_view, 1> columns{"a"};
+  static const std::array values{Value(1)};
+  return {
+      {"begin", StubPoint::begin, false, [](Connection& c) { c.begin({}); }},
+      {"execute", StubPoint::execute, true, [](Connection& c) { c.execute("select"); }},
+      {"batch", StubPoint::execute, true, [](Connection& c) { c.batch(items); }},
+      {"load", StubPoint::execute, true,
+       [](Connection& c) { c.load({.table = "t", .columns = columns, .values = values}); }},
+      {"savepoint", StubPoint::savepoint, true, [](Connection& c) { c.savepoint(1); }},
+      {"rollback_to", StubPoint::savepoint, true, [](Connection& c) { c.rollback_to(1); }},
+      {"release", StubPoint::savepoint, true, [](Connection& c) { c.release(1); }},
+      {"rollback", StubPoint::rollback, true, [](Connection& c) { c.rollback(); }},
+      {"commit", StubPoint::commit, true, [](Connection& c) { c.commit(); }},
+      {"batch_and_commit", StubPoint::commit, true,
+       [](Connection& c) { c.batch_and_commit(items); }},
+      {"commit, too late", StubPoint::rollback, true,
+       [](Connection& c) { late(c, [&] { c.commit(); }); }},
+      {"prepare, too late", StubPoint::rollback, true,
+       [](Connection& c) { late(c, [&] { c.prepare("p"); }); }},
+  };
+}
+
+void busy_for(std::chrono::milliseconds time) {
+  const auto until = soon(time);
+  while (Clock::Steady::clock::now() < until) {
+  }
+}
+
+TEST(ConnectionCalls, AllAreTimedWhereAPoolAsks) {
+  for (const auto& call : every_call()) {
+    SCOPED_TRACE(call.what);
+    StubDriver driver;
+    const auto connection = driver.connect({});
+    if (call.in_transaction) connection->begin({});
+    driver.at(call.meets, [] { busy_for(2ms); });
+    const auto begun = Clock::Steady::clock::now();
+    connection->start_measuring();
+    call.make(*connection);
+    const auto measured = connection->stop_measuring();
+    EXPECT_GE(measured, 2ms);
+    EXPECT_LE(measured, Clock::Steady::clock::now() - begun);
+  }
+}
+
+TEST(ConnectionCalls, ALeakReportTellsThatOneRunsWhicheverItIs) {
+  auto calls = every_call();
+  // What the pool itself undoes is waited for by the borrower who gives the connection back.
+  calls.push_back(
+      {"reset", StubPoint::rollback, true, [](Connection& c) { EXPECT_TRUE(c.reset()); }});
+  for (const auto& call : calls) {
+    SCOPED_TRACE(call.what);
+    StubDriver driver;
+    ManualClock clock;
+    std::vector<LeakReport> reports;
+    auto watched = options(1);
+    watched.clock = &clock;
+    watched.leak_after = 2s;
+    watched.on_leak = [&](const LeakReport& report) { reports.push_back(report); };
+    Pool pool(watched, driver);
+    auto lease = pool.borrow();
+    if (call.in_transaction) lease->begin({});
+    driver.at(call.meets, [&] {
+      clock.advance(3s);
+      std::thread([&] { pool.maintain(); }).join();  // while it runs
+    });
+    call.make(*lease);
+    ASSERT_EQ(reports.size(), 1U);
+    EXPECT_TRUE(reports[0].in_call);
+    EXPECT_EQ(reports[0].calls, call.in_transaction ? 2U : 1U);
+  }
+}
+
+TEST(ConnectionCalls, ALeakReportTellsThatTheReturnRollsBack) {
+  StubDriver driver;
+  ManualClock clock;
+  std::vector<LeakReport> reports;
+  auto watched = options(1);
+  watched.clock = &clock;
+  watched.leak_after = 2s;
+  watched.on_leak = [&](const LeakReport& report) { reports.push_back(report); };
+  Pool pool(watched, driver);
+  auto lease = pool.borrow();
+  lease->begin({});
+  driver.at(StubPoint::rollback, [&] {
+    clock.advance(3s);
+    std::thread([&] { pool.maintain(); }).join();
+  });
+  lease.release();
+  ASSERT_EQ(reports.size(), 2U);
+  EXPECT_TRUE(reports[0].in_call);
+  EXPECT_TRUE(reports[1].returned);
+}
+
+}  // namespace
+}  // namespace carrel::test
