@@ -200,9 +200,9 @@ void SqliteConnection::configure(const SqliteOptions& options) {
   command("pragma cache_size = -" + std::to_string(options.cache_bytes / 1024));
   command("pragma mmap_size = " + std::to_string(options.mmap_bytes));
   if (access_ == Access::read_only) {
-    // The race of two connections that checkpoint (SQLite up to 3.51.2) needs a second one.
+    // The race of two connections that checkpoint (SQLite up to 3.51.2) needs a second one. A file
+    // that is open for reading only cannot be locked for it either.
     sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-    sqlite3_wal_autocheckpoint(db_.get(), 0);
     command("pragma query_only = on");
     return;
   }
@@ -356,14 +356,14 @@ void SqliteConnection::throw_error(int result, std::string_view sql) {
   throw_sqlite_error(db_.get(), result, sql);
 }
 
-int SqliteConnection::try_command(std::string_view sql) noexcept {
-  return sqlite3_exec(db_.get(), std::string(sql).c_str(), nullptr, nullptr, nullptr);
+int SqliteConnection::try_command(const char* sql) noexcept {
+  return sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr);
 }
 
-void SqliteConnection::command(std::string_view sql) {
+void SqliteConnection::command(const std::string& sql) {
   timed_out_ = false;
   cancelled_.store(false, std::memory_order_relaxed);
-  if (const int result = try_command(sql); result != SQLITE_OK) throw_error(result, sql);
+  if (const int result = try_command(sql.c_str()); result != SQLITE_OK) throw_error(result, sql);
 }
 
 }  // namespace carrel::drivers

@@ -61,8 +61,8 @@ class SqliteConnection final : public Connection {
   class Authority;
 
   void configure(const SqliteOptions& options);
-  void command(std::string_view sql);  // our own: may begin and end transactions
-  int try_command(std::string_view sql) noexcept;
+  void command(const std::string& sql);  // our own: may begin and end transactions
+  int try_command(const char* sql) noexcept;
   SqliteStatement& prepared(const Statement& statement, std::span<const Value> parameters);
   void require_fitting(std::string_view sql) const;
   [[nodiscard]] SqliteStatement compile(std::string_view sql);

@@ -30,12 +30,33 @@ std::filesystem::path checked_path(const std::filesystem::path& file) {
   return file;
 }
 
+// Where a link leads, also one to a file that SQLite is yet to make.
+std::filesystem::path followed(std::filesystem::path file) {
+  constexpr int links_max = 40;  // as Linux follows at most; in a circle, SQLite tells
+  std::error_code error;
+  for (int i = 0; i < links_max && std::filesystem::is_symlink(file, error); ++i)
+    file = file.parent_path() / std::filesystem::read_symlink(file, error);
+  return file;
+}
+
 // Beside the file itself, by whatever links it was reached: SQLite keeps its log there as well.
 std::filesystem::path lock_path(const std::filesystem::path& file) {
   std::error_code error;
-  auto path = std::filesystem::weakly_canonical(file, error);
-  if (error) path = file;
+  const auto target = followed(file);
+  auto path = std::filesystem::weakly_canonical(target, error);
+  if (error) path = target;
   return path += ".lock";
+}
+
+// By another name of the same file nobody finds this one's lock, nor its log.
+void require_one_name(const std::filesystem::path& file) {
+  std::error_code error;
+  const auto names = std::filesystem::hard_link_count(file, error);
+  if (error || names == 1) return;
+  throw SqlError("sql.unsupported",
+                 {.message = file.string() + " has " + std::to_string(names) +
+                             " names (hard links); the lock and the log of one are not found by "
+                             "another: remove all but one"});
 }
 
 class SqliteDriver final : public Driver {
@@ -80,6 +101,7 @@ class SqliteDriver final : public Driver {
 
   // Meets every fault of the file at the start, not in the first request.
   std::unique_ptr<Connection> open_first_writer() {
+    require_one_name(options_.file);
     try {
       auto writer = open_writer();
       // Reading the schema is what tells a database from any other file.

@@ -48,7 +48,7 @@ void SqliteConnection::do_rollback() noexcept {
 }
 
 void SqliteConnection::do_savepoint_command(std::string_view sql) {
-  command(sql);
+  command(std::string(sql));
 }
 
 bool SqliteConnection::reset() noexcept {

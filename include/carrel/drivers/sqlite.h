@@ -12,7 +12,7 @@
 // Threads: as Driver. Lifetime: outlives its connections.
 // Errors at construction: "sql.no_directory", "sql.in_use", "sql.not_a_database", "sql.corrupt",
 // "sql.access_denied", "sql.read_only", "sql.disk_full", "sql.unsupported" (no write-ahead log is
-// to be had in that file system), "sql.io".
+// to be had in that file system, or the file has a second name, a hard link), "sql.io".
 #pragma once
 
 #include <chrono>

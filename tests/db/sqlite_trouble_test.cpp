@@ -1,0 +1,129 @@
+// What SQLite's rarer troubles leave of a connection.
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <array>
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "carrel/drivers/sqlite.h"
+#include "db/temporary_folder.h"
+#include "drivers/errors.h"
+
+namespace carrel::test {
+namespace {
+
+class SqliteTrouble : public testing::Test {
+ protected:
+  SqliteTrouble() { writer_->execute("create table t (id integer primary key)"); }
+
+  std::string thrown_by_sql(const std::string& sql) {
+    return thrown_by([&] { writer_->execute(sql); });
+  }
+  [[nodiscard]] std::uintmax_t log_size() const {
+    return std::filesystem::file_size(folder_ / "a.db-wal");
+  }
+
+  const TemporaryFolder folder_;
+  const std::unique_ptr<Driver> driver_ =
+      sqlite_driver({.file = folder_ / "a.db", .synchronous = SqliteSync::off});
+  std::unique_ptr<Connection> writer_ = driver_->connect({});
+};
+
+// A conflict in its own right, whoever happens to cancel at that moment: nothing was waited for.
+TEST_F(SqliteTrouble, AnOldSnapshotIsAConflictAlsoToWhoIsCancelled) {
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open((folder_ / "a.db").c_str(), &other), SQLITE_OK);
+  std::atomic<bool> ended = false;
+  std::thread canceller([&] {
+    while (!ended) writer_->cancel();
+  });
+  for (int i = 0; i < 200; ++i) {
+    writer_->begin({.access = Access::read_only});
+    writer_->execute("select count(*) from t");
+    writer_->execute("pragma query_only = off");
+    const auto overtaken = "insert into t values (" + std::to_string(i) + ")";
+    ASSERT_EQ(sqlite3_exec(other, overtaken.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    EXPECT_EQ(thrown_by_sql("insert into t values (-1)"), "sql.serialization_failure, retryable");
+    writer_->rollback();
+  }
+  ended = true;
+  canceller.join();
+  sqlite3_close(other);
+}
+
+TEST_F(SqliteTrouble, OnlyTheTransactionThatIsReadOnlyWritesNothing) {
+  for (const bool commits : {true, false}) {
+    writer_->begin({.access = Access::read_only});
+    EXPECT_EQ(thrown_by_sql("insert into t values (1)"), "sql.read_only");
+    commits ? writer_->commit() : writer_->rollback();
+    EXPECT_EQ(thrown_by_sql("insert into t values (1)"), "nothing");
+    EXPECT_EQ(thrown_by_sql("delete from t"), "nothing");
+  }
+}
+
+// Its file is open for reading only, and so SQLite cannot lock it for that.
+TEST_F(SqliteTrouble, AReaderThatClosesLastLeavesTheLogToTheWriter) {
+  auto reader = driver_->connect({.access = Access::read_only});
+  writer_->execute("insert into t values (1)");
+  EXPECT_EQ(reader->execute("select id from t").size(), 1U);
+  writer_.reset();  // no checkpoint, as there is a reader
+  const auto before = log_size();
+  EXPECT_GT(before, 0U);
+  reader.reset();
+  EXPECT_EQ(log_size(), before);
+  writer_ = driver_->connect({});
+  EXPECT_EQ(writer_->execute("select id from t").size(), 1U);
+}
+
+// For its extent SQLite keeps no memory in reserve and gets no more.
+class NoMemory {
+ public:
+  NoMemory() { sqlite3_hard_heap_limit64(1); }
+  NoMemory(const NoMemory&) = delete;
+  NoMemory& operator=(const NoMemory&) = delete;
+  ~NoMemory() {
+    sqlite3_hard_heap_limit64(0);
+    sqlite3_soft_heap_limit64(0);
+  }
+  // Before the first file is opened: the memory that a connection has in reserve.
+  static void keep_none_in_reserve() {
+    sqlite3_shutdown();
+    ASSERT_EQ(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0), SQLITE_OK);
+  }
+  static void keep_some_in_reserve() {
+    sqlite3_shutdown();
+    ASSERT_EQ(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 1'200, 40), SQLITE_OK);
+  }
+};
+
+TEST(SqliteMemory, AConnectionWhoseRollbackFailedIsGivenUp) {
+  NoMemory::keep_none_in_reserve();
+  {
+    const TemporaryFolder folder;
+    const auto driver = sqlite_driver({.file = folder / "a.db", .synchronous = SqliteSync::off});
+    auto connection = driver->connect({});
+    connection->execute("create table t (id integer)");
+    connection->begin({});
+    connection->execute("insert into t values (1)");
+    EXPECT_FALSE(connection->broken());
+    {
+      const NoMemory none;
+      connection->rollback();
+    }
+    EXPECT_TRUE(connection->in_transaction());
+    EXPECT_TRUE(connection->broken());
+    EXPECT_FALSE(connection->validate());
+    EXPECT_FALSE(connection->reset());
+    connection.reset();
+    connection = driver->connect({});
+    EXPECT_TRUE(connection->execute("select * from t").empty());
+  }
+  NoMemory::keep_some_in_reserve();
+}
+
+}  // namespace
+}  // namespace carrel::test
