@@ -59,6 +59,6 @@ extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo
   static auto* const system = carrel::test::the_systems<decltype(getaddrinfo)>("getaddrinfo");
   if (name == nullptr || !std::string_view(name).ends_with(".carrel.test"))
     return system(name, service, hints, found);
-  if (name == std::string_view("slow.carrel.test")) carrel::test::wait_at_the_gate();
+  if (std::string_view(name).starts_with("slow")) carrel::test::wait_at_the_gate();
   return system("127.0.0.1", service, hints, found);
 }

@@ -2,7 +2,7 @@
 // names that no machine knows.
 //
 //   "*.carrel.test"     is 127.0.0.1
-//   "slow.carrel.test"  is 127.0.0.1 too, once a SlowResolver ends
+//   "slow*.carrel.test" is 127.0.0.1 too, once a SlowResolver ends
 //
 // All other names go to the system's. For programs that link own_resolver.cpp.
 #pragma once
@@ -11,7 +11,7 @@
 
 namespace carrel::test {
 
-// While it lives, nobody learns where slow.carrel.test is. Its end lets everybody go on who asks.
+// While it lives, nobody learns where such a host is. Its end lets everybody go on who asks.
 class SlowResolver {
  public:
   SlowResolver();

@@ -4,10 +4,13 @@
 #include <stdlib.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "base/in_time.h"
 #include "db/array_contract.h"
@@ -211,18 +214,46 @@ TEST_P(TlsLink, IsRetryableWhereverItsGreetingIsCut) {
   }
 }
 
-TEST_P(TlsLink, LeavesASlowResolverAtTheDeadline) {
-  for (const auto tls : {Tls::require, Tls::verify_full}) {
-    const auto driver =
-        GetParam().driver({.tls = tls, .host = "slow.carrel.test", .connect_max = kNever});
+// One look-up that hangs serves all attempts, so that a resolver which hangs collects no threads.
+TEST_P(TlsLink, LeavesASlowResolverAtTheDeadlineWithOneThreadForAllAttempts) {
+  for (const auto tls : {Tls::off, Tls::require, Tls::verify_full}) {
+    const auto host = "slow-" + std::to_string(static_cast<int>(tls)) + ".carrel.test";
+    const auto driver = GetParam().driver({.tls = tls, .host = host, .connect_max = kNever});
     const SlowResolver slow;
-    const auto deadline = Clock::Steady::clock::now() + milliseconds(40);
-    in_time([&] {
-      EXPECT_EQ(thrown_by([&] { static_cast<void>(driver->connect({.deadline = deadline})); }),
-                "sql.deadline, retryable");
+    for (int i = 0; i < 5; ++i) {
+      const auto deadline = Clock::Steady::clock::now() + milliseconds(10);
+      in_time([&] {
+        EXPECT_EQ(thrown_by([&] { static_cast<void>(driver->connect({.deadline = deadline})); }),
+                  "sql.deadline, retryable");
+      });
+    }
+    in_time([] {
+      while (SlowResolver::waiting() == 0) std::this_thread::yield();
     });
     EXPECT_EQ(SlowResolver::waiting(), 1U);
   }
+}
+
+// Of those that wait for one look-up, each gets its answer; the next one asks anew.
+TEST_P(TlsLink, AllWhoWaitForANameGetIt) {
+  const auto driver =
+      GetParam().driver({.tls = Tls::off, .host = "slow.carrel.test", .connect_max = kNever});
+  std::vector<std::thread> callers;
+  std::atomic<int> connected = 0;
+  {
+    const SlowResolver slow;
+    for (int i = 0; i < 4; ++i) {
+      callers.emplace_back([&] {
+        if (driver->connect({})->validate()) ++connected;
+      });
+    }
+    in_time([] {
+      while (SlowResolver::waiting() == 0) std::this_thread::yield();
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  EXPECT_EQ(connected, 4);
+  EXPECT_TRUE(driver->connect({})->validate());
 }
 
 // libpq wants a file of its own there.

@@ -177,9 +177,10 @@ ConnectionPtr attempt_beside(const MariadbOptions& options, std::vector<std::str
 }  // namespace
 
 ConnectionPtr shake_hands(const MariadbOptions& options, Clock::Steady deadline) {
-  // A certificate names the host, not its address; only then does the library resolve it.
-  const bool by_name = options.tls == MariadbTls::verify_full;
-  auto addresses = by_name ? std::vector{options.host} : remote::resolve(options.host, deadline);
+  auto addresses = remote::resolve(options.host, deadline);
+  // A certificate names the host, not its address; only then does the library resolve it, once
+  // more, on a thread of its own, which a resolver that hangs is kept from.
+  if (options.tls == MariadbTls::verify_full) addresses = {options.host};
   if (options.tls == MariadbTls::off) return attempt(options, addresses, deadline, nullptr);
   return attempt_beside(options, std::move(addresses), deadline);
 }

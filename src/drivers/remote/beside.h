@@ -4,6 +4,8 @@
 //   auto answer = beside(deadline, "resolving", [host] { return look_up(host); });
 //   if (!answer) ...  // the deadline has passed; the thread goes on by itself
 //
+// begin_beside() only begins it, and several may then wait for one answer.
+//
 // Threads: what `work` touches must be its own or shared safely, since its caller may have left. An
 // answer that comes too late is destroyed on the thread that made it.
 #pragma once
@@ -28,15 +30,15 @@ namespace carrel::remote {
                                         .traits = {.retryable = true}});
 }
 
-// `action` is for the message of an error. Throws "sql.cannot_connect" where there is no thread, or
-// no memory on it.
+// The answer to come; nothing where there was not memory enough for it. `action` is for the message
+// of an error: "sql.cannot_connect", where there is no thread.
 template <class Work>
-auto beside(Clock::Steady deadline, std::string_view action, Work work) {
-  using Answer = std::invoke_result_t<Work&>;
-  std::promise<std::optional<Answer>> promise;
+auto begin_beside(std::string_view action, Work work) {
+  using Answer = std::optional<std::invoke_result_t<Work&>>;
+  std::promise<Answer> promise;
   auto answer = promise.get_future();
   auto run = [work = std::move(work), promise = std::move(promise)]() mutable {
-    std::optional<Answer> made;
+    Answer made;
     try {
       made.emplace(work());
     } catch (const std::exception&) {  // out of memory: nothing can be said but that it failed
@@ -48,7 +50,15 @@ auto beside(Clock::Steady deadline, std::string_view action, Work work) {
   } catch (const std::system_error&) {
     throw_no_means("there is no thread to be had", action);
   }
-  if (answer.wait_until(deadline) != std::future_status::ready) return std::optional<Answer>();
+  return answer;
+}
+
+// Throws as begin_beside(), and the same where there is no memory.
+template <class Work>
+auto beside(Clock::Steady deadline, std::string_view action, Work work) {
+  auto answer = begin_beside(action, std::move(work));
+  using Answer = decltype(answer.get());
+  if (answer.wait_until(deadline) != std::future_status::ready) return Answer();
   auto made = answer.get();
   if (!made) throw_no_means("there is not memory enough", action);
   return made;

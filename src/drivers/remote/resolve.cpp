@@ -4,7 +4,11 @@
 #include <netdb.h>
 
 #include <array>
+#include <future>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
 
 #include "carrel/db/sql_error.h"
 #include "drivers/remote/beside.h"
@@ -40,15 +44,60 @@ Answer look_up(const std::string& host) {
   return answer;
 }
 
+// The look-ups that are under way. A resolver that hangs has one thread for each name, and not one
+// for each attempt to connect.
+class LookUps {
+ public:
+  using Answers = std::shared_future<std::optional<Answer>>;
+
+  // Never destroyed: a look-up that everybody has left may end when the program does.
+  static LookUps& all() {
+    static auto* const one = new LookUps;
+    return *one;
+  }
+
+  // The one that is under way, or a new one.
+  Answers of(const std::string& host) {
+    const std::scoped_lock lock(mutex_);
+    const auto [found, is_new] = under_way_.try_emplace(host);
+    if (!is_new) return found->second;
+    try {
+      found->second = begin_beside("resolving", [this, host] {
+        const Ends ends{.look_ups = *this, .host = host};
+        return look_up(host);
+      });
+    } catch (...) {
+      under_way_.erase(found);
+      throw;
+    }
+    return found->second;
+  }
+
+ private:
+  struct Ends {
+    LookUps& look_ups;
+    const std::string& host;
+    ~Ends() {
+      const std::scoped_lock lock(look_ups.mutex_);
+      look_ups.under_way_.erase(host);
+    }
+  };
+
+  std::mutex mutex_;
+  std::unordered_map<std::string, Answers> under_way_;  // guarded by mutex_
+};
+
 }  // namespace
 
 std::vector<std::string> resolve(const std::string& host, Clock::Steady deadline) {
   if (needs_no_resolving(host)) return {host};
-  const auto answer = beside(deadline, "resolving", [host] { return look_up(host); });
-  if (!answer) {
+  const auto answers = LookUps::all().of(host);
+  if (answers.wait_until(deadline) != std::future_status::ready) {
     throw SqlError("sql.deadline", {.message = "the name of the host was not resolved in time",
                                     .traits = {.retryable = true}});
   }
+  const auto& answer = answers.get();
+  if (!answer) throw_no_means("there is not memory enough", "resolving");
   if (answer->error != 0 || answer->addresses.empty()) {
     throw SqlError("sql.cannot_connect",
                    {.message = "host '" + host + "': " + gai_strerror(answer->error),
