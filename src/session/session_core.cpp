@@ -267,14 +267,16 @@ void Session::Core::complete(Bound& bound, PhysicalTransaction& transaction) {
 }
 
 std::chrono::nanoseconds Session::Core::pause_before(const Retry& retry, int attempt) noexcept {
-  const auto doubled = retry.first_pause * (1 << std::min(attempt - 1, 10));
-  const auto longest = std::chrono::nanoseconds(std::min(doubled, retry.pause_max));
+  // As fractions, which "for ever" does not overflow; a hundred years is for ever.
+  using Milliseconds = std::chrono::duration<double, std::milli>;
+  const Milliseconds doubled = Milliseconds(retry.first_pause) * (1 << std::min(attempt - 1, 10));
+  const Milliseconds countable = std::chrono::hours(24 * 365 * 100);
+  const auto longest = std::min({doubled, Milliseconds(retry.pause_max), countable});
   // Between half and the whole of it, so that two that lost against each other part.
   auto z = jitter_state_.fetch_add(0x9e3779b97f4a7c15, std::memory_order_relaxed);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
   const double share = 0.5 + static_cast<double>(z >> 11) * 0x1.0p-54;
-  return std::chrono::nanoseconds(
-      static_cast<std::int64_t>(static_cast<double>(longest.count()) * share));
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(longest * share);
 }
 
 session::Pause Session::Core::pause_within() {

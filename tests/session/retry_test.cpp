@@ -1,5 +1,6 @@
 // Which transactions are run again, how often, and after which pauses.
 #include <algorithm>
+#include <limits>
 
 #include "session/stub_session.h"
 
@@ -90,6 +91,53 @@ TEST_F(RetriedTransaction, RunsAgainOnlyWhileTheDeadlineLeavesTimeForThePause) {
     EXPECT_EQ(runs, deadline == 1h ? 1 : 2);
     EXPECT_EQ(pauses_.size(), deadline == 1h ? 0U : 1U);
   }
+}
+
+// That of the scope, or of a transaction around; the call itself sets none.
+TEST_F(RetriedTransaction, RunsAgainOnlyWhileTheCallersDeadlineLeavesTimeForThePause) {
+  const Retry patient{.attempts_max = 5, .first_pause = 2h, .pause_max = 2h};
+  const auto runs_within = [&](std::chrono::milliseconds deadline, bool in_transaction) {
+    pauses_.clear();
+    int runs = 0;
+    const auto contend = [&] {
+      driver_.at(StubPoint::execute, [] { throw conflict(); });
+      session_.transaction({.propagation = Propagation::requires_new, .retry = patient}, [&] {
+        ++runs;
+        session_.execute("contended");
+      });
+    };
+    const auto code = code_of([&] {
+      if (in_transaction) return session_.transaction({.deadline = deadline}, contend);
+      const Scope scope({.name = "a caller", .deadline = Clock::Steady::clock::now() + deadline});
+      book_.set("consumer");
+      contend();
+    });
+    EXPECT_EQ(code, runs == 1 ? "sql.serialization_failure" : "");
+    EXPECT_EQ(pauses_.size(), static_cast<std::size_t>(runs - 1));
+    return runs;
+  };
+  for (const bool in_transaction : {false, true}) {
+    EXPECT_EQ(runs_within(1h, in_transaction), 1);
+    EXPECT_EQ(runs_within(3h, in_transaction), 2);
+  }
+}
+
+TEST_F(RetriedTransaction, TakesAnyNumberOfRunsAndAnyTimeForForEver) {
+  constexpr auto for_ever = std::chrono::milliseconds::max();
+  auto endless = Retry::conflicts(std::numeric_limits<int>::max());
+  const auto contend = [&](std::optional<std::chrono::milliseconds> deadline) {
+    driver_.at(StubPoint::execute, [] { throw conflict(); });
+    return code_of([&] {
+      session_.transaction({.deadline = deadline, .retry = endless},
+                           [&] { session_.execute("contended"); });
+    });
+  };
+  EXPECT_EQ(contend(std::nullopt), "");
+  endless.first_pause = endless.pause_max = for_ever;
+  EXPECT_EQ(contend(1h), "sql.serialization_failure");
+  EXPECT_EQ(contend(std::nullopt), "");
+  ASSERT_EQ(pauses_.size(), 2U);
+  EXPECT_GT(pauses_[1], 24h * 365);
 }
 
 TEST_F(RetriedTransaction, LeavesRunningAgainToTheCallThatBegan) {

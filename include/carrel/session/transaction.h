@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <stop_token>
@@ -49,7 +50,9 @@ struct Retry {
 
   [[nodiscard]] static constexpr Retry never() noexcept { return {}; }
   // At most `times` runs more, within the transaction's deadline.
-  [[nodiscard]] static constexpr Retry conflicts(int times) noexcept { return {times + 1}; }
+  [[nodiscard]] static constexpr Retry conflicts(int times) noexcept {
+    return {times < std::numeric_limits<int>::max() ? times + 1 : times};
+  }
 };
 
 // Whether an exception that leaves the closure still commits (it is thrown on afterwards).
