@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/later.h"
 #include "carrel/base/assert.h"
 #include "db/group_core.h"
 #include "db/lane.h"
@@ -201,7 +202,8 @@ void GroupCore::maintain() {
 
 void GroupCore::run_maintenance() {
   std::unique_lock lock(stop_mutex_);
-  while (!stop_now_.wait_for(lock, maintain_every_, [this] { return stopping_; })) {
+  while (
+      !stop_now_.wait_until(lock, base::from_now(maintain_every_), [this] { return stopping_; })) {
     lock.unlock();
     maintain();
     lock.lock();

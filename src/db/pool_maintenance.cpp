@@ -74,16 +74,19 @@ void Pool::Core::maintain_lane(std::uint32_t lane_index) {
         report_leak(slot, held, /*returned=*/false);
     }
     if (!traits_.remote || !db::Lane::try_take(slot)) continue;
-    const auto idle = now - Clock::Steady(Clock::Steady::duration(slot.idle_since.load()));
+    const Clock::Steady idle_since(Clock::Steady::duration(slot.idle_since.load()));
+    const auto idle = now - idle_since;
+    const auto silent = now - std::max(idle_since, slot.asked);
     const bool too_old = now >= slot.expires;
     const bool idle_long =
         is_set(options_.idle_max) && idle >= options_.idle_max && open > options_.size_min;
     bool dead = false;
     if (!too_old && !idle_long && is_set(options_.keepalive_every) &&
-        idle >= options_.keepalive_every) {
+        silent >= options_.keepalive_every) {
       slot.connection->set_deadline(base::from_now(options_.acquire_max));
       dead = !slot.connection->validate();
       slot.connection->set_deadline(kNoDeadline);
+      slot.asked = now;
     }
     const auto put = too_old || idle_long || dead ? db::Lane::Put::closed : db::Lane::put(slot);
     if (put != db::Lane::Put::closed) {

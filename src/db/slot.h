@@ -91,6 +91,7 @@ struct alignas(64) Slot {
 
   Lane* lane = nullptr;
   std::uint32_t index = 0;                  // in the lane
+  Clock::Steady asked{};                    // for a sign of life while it idled, last
   LoanWatch loan;                           // kept only where leaks are reported
   std::atomic<std::uint64_t> samples{0};    // borrows that were sampled and have ended
   std::atomic<std::int64_t> sampled_ns{0};  // of the sampled borrows: how long they lasted

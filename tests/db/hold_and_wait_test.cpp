@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "carrel/db/pool.h"
+#include "carrel/db/pool_group.h"
 #include "db/pool_verbs.h"
 #include "db/stub_driver.h"
 
@@ -72,6 +73,36 @@ TEST(HoldAndWait, AHolderThatRunsIsWaitedFor) {
     EXPECT_TRUE(pool.borrow(kOnThread));
   }
   runner.join();
+}
+
+// A thread that could not connect holds nothing of that pool, whatever it waits for afterwards.
+TEST(HoldAndWait, WhoseConnectFailedIsNoHolder) {
+  StubDriver driver;
+  PoolGroup group({.connections_max = 1, .maintain_every = {}});
+  auto grouped = named("failed", 1);
+  grouped.group = &group;
+  Pool failed(grouped, driver);
+  grouped.name = "other";
+  Pool other(grouped, driver);
+  Pool mine(named("mine", 1), driver);
+  Pool its(named("its", 1), driver);
+  auto held = mine.borrow(kOnThread);
+  std::thread waits([&] {
+    const auto lease = its.borrow(kOnThread);
+    driver.at(test::StubPoint::connect,
+              [] { throw SqlError("sql.access_denied", {.message = "no"}); });
+    EXPECT_EQ(code_of([&] { static_cast<void>(failed.borrow(kOnThread)); }), "sql.access_denied");
+    EXPECT_TRUE(mine.borrow(kOnThread));
+  });
+  wait_until_waiting(mine, 1);
+  const auto runs = other.borrow();  // the group's only connection, by somebody who may go on
+  EXPECT_EQ(
+      code_of([&] {
+        static_cast<void>(failed.borrow({.deadline = test::soon(5ms), .stays_on_thread = true}));
+      }),
+      "pool.timeout");
+  held.release();
+  waits.join();
 }
 
 // Two threads that each hold one of the last two connections and want another: whoever comes second

@@ -48,6 +48,17 @@ TEST(PoolDrain, SendsWaitersAway) {
   waiter.join();
   EXPECT_EQ(code, "pool.closed");
   lease.release();
+  EXPECT_EQ(driver.open(), 0);  // although nobody waits any more
+}
+
+TEST(PoolDrain, RefusesNewcomersAtOnceAlsoWhereAllAreOnLoan) {
+  StubDriver driver;
+  Pool pool(options(1), driver);
+  auto lease = pool.borrow();
+  EXPECT_FALSE(pool.drain(soon(1ms)));
+  EXPECT_EQ(code_of([&] { static_cast<void>(pool.borrow({.deadline = soon(1ms)})); }),
+            "pool.closed");
+  lease.release();
 }
 
 TEST(PoolDrain, CountsWhatItClosed) {
@@ -134,6 +145,13 @@ TEST_F(LongPause, IsCutShort) {
   borrower.join();
   EXPECT_EQ(code, "pool.closed");
   EXPECT_EQ(pool_.stats().created, 0U);
+}
+
+TEST_F(LongPause, EndsAtTheBorrowersOwnDeadline) {
+  const auto begun = Clock::Steady::clock::now();
+  EXPECT_EQ(code_of([&] { static_cast<void>(pool_.borrow({.deadline = soon(5ms)})); }),
+            "pool.timeout");
+  EXPECT_LT(Clock::Steady::clock::now(), begun + kLongest - 100ms);  // sooner than the pause does
 }
 
 TEST(PoolDrain, WaitsForABorrowerThatConnectsAndClosesWhatItGot) {

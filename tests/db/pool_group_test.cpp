@@ -1,5 +1,3 @@
-#include "carrel/db/pool_group.h"
-
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -11,31 +9,12 @@
 #include <thread>
 #include <vector>
 
-#include "db/pool_verbs.h"
+#include "db/grouped_pools.h"
 
 namespace carrel::test {
 namespace {
 
-// A group of `permits`, and pools in it, all on one server.
-class PoolGroupTest : public testing::Test {
- protected:
-  Pool& add_pool(std::size_t size = 4, Clock* clock = nullptr) {
-    auto of_group = options(size);
-    of_group.group = &group();
-    if (clock != nullptr) of_group.clock = clock;
-    return pools_.emplace_back(of_group, driver_);
-  }
-  PoolGroup& group() {
-    if (!group_)
-      group_.emplace(PoolGroupOptions{.connections_max = permits_, .maintain_every = {}});
-    return *group_;
-  }
-
-  StubDriver driver_;
-  std::size_t permits_ = 2;
-  std::optional<PoolGroup> group_;
-  std::deque<Pool> pools_;
-};
+using PoolGroupTest = GroupedPools;
 
 TEST_F(PoolGroupTest, OpensNothingAheadOfNeed) {
   add_pool();
