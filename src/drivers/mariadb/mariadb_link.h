@@ -42,9 +42,10 @@ class Patience {
   [[nodiscard]] int wait(MYSQL* connection, int events) noexcept;
   void give_up() noexcept { gone_ = true; }
   [[nodiscard]] bool gone() const noexcept { return gone_; }
-  // The next wait would end, by a coarse clock, which is never ahead of the one that waits.
+  // The next wait would end the patience, by a coarse clock, which is never ahead of the one that
+  // waits. Not once it is gone: a link that was given up has to read its end.
   [[nodiscard]] bool late() const noexcept {
-    return limit_ != kNoDeadline && db::coarse_now(SystemClock::get()) >= limit_;
+    return !gone_ && limit_ != kNoDeadline && db::coarse_now(SystemClock::get()) >= limit_;
   }
 
  private:
