@@ -187,9 +187,8 @@ SqliteConnection::SqliteConnection(const SqliteOptions& options, Access access, 
 }
 
 SqliteConnection::~SqliteConnection() {
-  if (in_transaction()) do_rollback();
   cache_.clear();  // a handle with open statements would not close
-  db_.reset();
+  db_.reset();     // rolls back what is open
   if (on_close_) on_close_();
 }
 

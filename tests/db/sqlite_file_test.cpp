@@ -164,6 +164,33 @@ TEST(SqliteFile, ReadersCannotWrite) {
   } catch (const SqlError& error) {
     EXPECT_EQ(error.code(), "sql.read_only");
   }
+  reader->execute("pragma query_only = off");  // not even who means to
+  EXPECT_EQ(code_of([&] { reader->execute("insert into t values (1)"); }), "sql.read_only");
+}
+
+TEST(SqliteFile, AWriterThatCouldNotBeOpenedIsNone) {
+  const TemporaryFolder folder;
+  const auto driver = sqlite_driver({.file = folder / "a.db"});
+  driver->connect({}).reset();
+  std::filesystem::rename(folder / "a.db", folder / "aside.db");
+  std::filesystem::create_directory(folder / "a.db");
+  EXPECT_EQ(code_of([&] { static_cast<void>(driver->connect({})); }), "sql.io");
+  std::filesystem::remove(folder / "a.db");
+  std::filesystem::rename(folder / "aside.db", folder / "a.db");
+  EXPECT_NE(driver->connect({}), nullptr);
+}
+
+TEST(SqliteFile, WhoseSchemaIsDamagedIsRefusedAtTheStart) {
+  const TemporaryFolder folder;
+  {
+    const auto driver = sqlite_driver({.file = folder / "a.db"});
+    driver->connect({})->execute("create table t (id integer)");
+  }
+  std::fstream file(folder / "a.db", std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(100);  // where the header ends and the schema begins
+  file << std::string(500, 'x');
+  file.close();
+  EXPECT_EQ(refusal({.file = folder / "a.db"}), "sql.corrupt");
 }
 
 TEST(SqliteFile, KeepsForeignKeysAndTellsThemAtCommit) {

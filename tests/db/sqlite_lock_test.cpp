@@ -1,11 +1,14 @@
 // Who keeps whom off a database file: by names and links, in messages, and through other programs.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -85,6 +88,32 @@ TEST_F(SqliteLock, ThatAnotherHoldsMayBeTriedForAgain) {
   EXPECT_FALSE(refused->in_doubt());
   EXPECT_EQ(refused->native_code(), EWOULDBLOCK);
   EXPECT_TRUE(tells(*refused, lock_.string())) << refused->what();
+}
+
+TEST_F(SqliteLock, ThatIsRefusedLeavesNoFileOpen) {
+  const auto driver = sqlite_driver({.file = file_});
+  const auto open_files = [] {
+    return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
+  };
+  const auto before = open_files();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(code_of(file_), "sql.in_use");
+  EXPECT_EQ(open_files(), before);
+}
+
+TEST_F(SqliteLock, WithoutRoomForItsOwnersNameIsNotHeld) {
+  struct rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
+  const rlimit no_room{.rlim_cur = 0, .rlim_max = limit.rlim_max};
+  auto* const before = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &no_room), 0);
+  const auto refused = refusal_of(file_);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  static_cast<void>(std::signal(SIGXFSZ, before));
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->native_code(), EFBIG);
+  EXPECT_TRUE(tells(*refused, lock_.string())) << refused->what();
+  EXPECT_FALSE(fs::exists(file_));
+  EXPECT_EQ(code_of(file_), "nothing");
 }
 
 TEST_F(SqliteLock, NamesItsOwnerAndNothingOfTheOneBefore) {
