@@ -76,6 +76,11 @@ struct ConnectOptions {
 // It speaks for functions and procedures alone. What the text itself shows (SET, a temporary table)
 // counts all the same, and so does what the driver notices later; a promise that is broken in
 // another way is not found out, and the next borrower finds what was left.
+//
+// A function that changes the role or the search path leaves `anything`: say that of it, or leave
+// it unsaid. The servers do not tell of a change between two ordinary roles, nor PostgreSQL, in a
+// Place, of one of the path, and what follows in that Place would run as somebody else or in other
+// tables.
 enum class Leaves : std::uint8_t {
   unsaid,   // judged by the text: a call of a function that the driver does not know is `anything`
   nothing,  // settings, locks and the rest are as they were
