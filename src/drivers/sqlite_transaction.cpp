@@ -20,7 +20,6 @@ void SqliteConnection::do_begin(const BeginOptions& options) {
 }
 
 void SqliteConnection::do_commit() {
-  cancelled_.store(false, std::memory_order_relaxed);
   const int result = try_command("commit");
   if (result == SQLITE_OK) {
     if (query_only_) set_query_only(false);
@@ -38,7 +37,6 @@ void SqliteConnection::do_commit() {
 }
 
 void SqliteConnection::do_rollback() noexcept {
-  cancelled_.store(false, std::memory_order_relaxed);
   // Errors such as a full disk may have rolled back already.
   if (in_transaction() && try_command("rollback") != SQLITE_OK && in_transaction()) broken_ = true;
   if (query_only_) {

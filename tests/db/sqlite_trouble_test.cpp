@@ -4,12 +4,14 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "carrel/drivers/sqlite.h"
+#include "db/hooked_disk.h"
 #include "db/temporary_folder.h"
 #include "drivers/errors.h"
 
@@ -63,6 +65,72 @@ TEST_F(SqliteTrouble, OnlyTheTransactionThatIsReadOnlyWritesNothing) {
     EXPECT_EQ(thrown_by_sql("insert into t values (1)"), "nothing");
     EXPECT_EQ(thrown_by_sql("delete from t"), "nothing");
   }
+}
+
+// Only what runs is cancelled: neither the statement after it nor a wait for the lock.
+TEST_F(SqliteTrouble, ACancelBetweenTwoCallsHitsNone) {
+  writer_->cancel();
+  EXPECT_EQ(thrown_by_sql("with recursive n(i) as (select 1 union all select i + 1 from n "
+                          "where i < 100000) select count(*) from n"),
+            "nothing");
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open((folder_ / "a.db").c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "begin immediate", nullptr, nullptr, nullptr), SQLITE_OK);
+  writer_->set_deadline(Clock::Steady::clock::now() + std::chrono::milliseconds(20));
+  writer_->cancel();
+  EXPECT_EQ(thrown_by([&] { writer_->begin({}); }), "sql.deadline, retryable");
+  sqlite3_close(other);
+}
+
+TEST_F(SqliteTrouble, ACancelAfterADeadlineIsACancel) {
+  const std::string endless =
+      "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n";
+  writer_->set_deadline(Clock::Steady::clock::now() + std::chrono::milliseconds(20));
+  EXPECT_EQ(thrown_by_sql(endless), "sql.deadline, retryable");
+  writer_->set_deadline(kNoDeadline);
+  std::atomic<bool> ended = false;
+  std::thread canceller([&] {
+    while (!ended) writer_->cancel();
+  });
+  EXPECT_EQ(thrown_by_sql(endless), "sql.cancelled, retryable");
+  ended = true;
+  canceller.join();
+}
+
+TEST(SqliteCheckpoint, ComesOnceTheLogIsAsLongAsWasAskedFor) {
+  for (const std::size_t pages : {std::size_t{10}, std::size_t{4'000}}) {
+    const TemporaryFolder folder;
+    const auto driver = sqlite_driver(
+        {.file = folder / "a.db", .synchronous = SqliteSync::off, .checkpoint_pages = pages});
+    const auto writer = driver->connect({});
+    writer->execute("create table t (filler blob)");
+    const auto before = std::filesystem::file_size(folder / "a.db");
+    for (int i = 0; i < 20; ++i) writer->execute("insert into t values (zeroblob(400000))");
+    const bool grew = std::filesystem::file_size(folder / "a.db") > before;
+    EXPECT_EQ(grew, pages == 10) << pages;  // 2,000 pages were written
+  }
+}
+
+TEST(SqliteDisk, WithoutAWriteAheadLogIsRefused) {
+  const TemporaryFolder folder;
+  HookedDisk::has_shared_memory(false);
+  const HookedDisk disk;
+  EXPECT_EQ(thrown_by([&] { static_cast<void>(sqlite_driver({.file = folder / "a.db"})); }),
+            "sql.unsupported");
+}
+
+// Two that wrote at a time, one of them closing, would be two writers.
+TEST(SqliteDisk, AWriterThatClosesIsTheOneUntilItsFileIsClosed) {
+  const TemporaryFolder folder;
+  const HookedDisk disk;
+  const auto driver = sqlite_driver({.file = folder / "a.db"});
+  auto writer = driver->connect({});
+  std::string meanwhile;
+  HookedDisk::at_close(
+      [&] { meanwhile = thrown_by([&] { static_cast<void>(driver->connect({})); }); });
+  writer.reset();
+  EXPECT_EQ(meanwhile, "sql.busy");
+  EXPECT_NE(driver->connect({}), nullptr);
 }
 
 // Its file is open for reading only, and so SQLite cannot lock it for that.
