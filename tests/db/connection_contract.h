@@ -343,6 +343,15 @@ TEST_P(ConnectionContract, ResetRollsBack) {
   EXPECT_EQ(things(), 0);
 }
 
+TEST_P(ConnectionContract, ResetForgetsABeginThatNothingFollowed) {
+  connection_->begin({.access = Access::read_only});
+  EXPECT_TRUE(connection_->reset());
+  EXPECT_FALSE(connection_->in_transaction());
+  insert(1, "one");  // commits by itself
+  EXPECT_FALSE(connection_->in_transaction());
+  EXPECT_EQ(connect(Access::read_only)->execute("select * from thing").size(), 1U);
+}
+
 TEST_P(ConnectionContract, SurvivesAChangeOfTheSchemaUnderACachedStatement) {
   insert(1, "one");
   EXPECT_EQ(execute("select * from thing order by id").columns().size(), 3U);

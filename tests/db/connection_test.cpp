@@ -1,4 +1,5 @@
-// What a pool is told of the calls of a connection: how long they took, and that one runs.
+// What a connection does whatever its driver: what a pool is told of its calls (how long they took,
+// and that one runs), and its deadline.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -123,6 +124,21 @@ TEST(ConnectionCalls, ALeakReportTellsThatTheReturnRollsBack) {
   ASSERT_EQ(reports.size(), 2U);
   EXPECT_TRUE(reports[0].in_call);
   EXPECT_TRUE(reports[1].returned);
+}
+
+TEST(ConnectionDeadline, IsPutAsideToUndoASavepointAndHoldsAgainAfterIt) {
+  StubDriver driver;
+  const auto connection = driver.connect({});
+  connection->begin({});
+  connection->savepoint(1);
+  connection->set_deadline(kPast);
+  connection->rollback_to(1);
+  EXPECT_EQ(driver.deadline_at(StubPoint::savepoint), kNoDeadline);  // the stub's, for upkeep
+  EXPECT_EQ(connection->deadline(), kPast);
+
+  driver.at(StubPoint::savepoint, [] { throw conflict(); });
+  EXPECT_EQ(code_of([&] { connection->rollback_to(1); }), "sql.serialization_failure");
+  EXPECT_EQ(connection->deadline(), kPast);
 }
 
 }  // namespace

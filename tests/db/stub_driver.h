@@ -153,6 +153,9 @@ class StubConnection final : public Connection {
     driver_.write(number_, "rollback");
     broken_ = !met(StubPoint::rollback);
   }
+  void do_set_place(const Place& place) override {
+    driver_.write(number_, "place " + place.role + "/" + place.schema);
+  }
   void do_savepoint_command(std::string_view sql) override {
     ++driver_.round_trips_;
     driver_.write(number_, std::string(sql));

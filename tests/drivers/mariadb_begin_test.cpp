@@ -114,6 +114,15 @@ TEST_F(MariadbBegin, TheWayToBeginTravelsAlongToo) {
   connection_->rollback();
 }
 
+TEST_F(MariadbBegin, MayWriteWhateverTheSessionsDefaultIs) {
+  run("set session transaction read only");
+  for (const auto isolation : {Isolation::standard, Isolation::serializable}) {
+    connection_->begin({.isolation = isolation});
+    EXPECT_EQ(failing("insert into item (id) values (1)"), "nothing");
+    connection_->rollback();
+  }
+}
+
 TEST_F(MariadbBegin, ItIsRolledBackWithTheRest) {
   connection_->begin({});
   run("insert into item (id) values (1)");

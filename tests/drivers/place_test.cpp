@@ -218,6 +218,18 @@ TEST_P(PlacedOnPostgres, ACommitThatFailedTakesItBack) {
   expect_in(a_);
 }
 
+TEST_P(PlacedOnPostgres, ACommitThatRolledBackTakesItBack) {
+  in(a_);
+  connection_->begin({});
+  EXPECT_EQ(failing([&] {
+              connection_->execute("select 1");
+              connection_->execute("select 1 / 0");
+            }),
+            "sql.other");
+  EXPECT_EQ(failing([&] { connection_->commit(); }), "sql.rolled_back");
+  expect_in(a_);
+}
+
 TEST_P(Placed, TheNextBorrowerFindsTheSessionAsItStarted) {
   in(a_);
   write(*connection_, "a");

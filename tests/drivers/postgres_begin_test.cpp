@@ -66,6 +66,34 @@ TEST_F(PostgresBegin, SaysEveryOption) {
   }
 }
 
+TEST_F(PostgresBegin, SaysWhatIsAskedForWhateverTheSessionsDefaultsAre) {
+  connection_->execute("set default_transaction_isolation = 'serializable'");
+  connection_->execute("set default_transaction_read_only = on");
+  const auto told = [&](const BeginOptions& begin) {
+    connection_->begin(begin);
+    const auto row = connection_
+                         ->execute(
+                             "select current_setting('transaction_isolation') || ', ' || "
+                             "current_setting('transaction_read_only')")
+                         .one();
+    connection_->commit();
+    return row.get<string>(0);
+  };
+  EXPECT_EQ(told({}), "serializable, off");
+  EXPECT_EQ(told({.isolation = Isolation::read_committed}), "read committed, off");
+  EXPECT_EQ(told({.access = Access::read_only}), "serializable, on");
+}
+
+// After BEGIN had been sent, and rolled back with the statement that had to be prepared anew.
+TEST_F(PostgresBegin, IsTheSameWhereItIsSentTwice) {
+  const char* sql = "select *, current_setting('transaction_isolation') as told from counter";
+  connection_->execute(sql);
+  other_->execute("alter table counter add column extra int");
+  connection_->begin({.isolation = Isolation::serializable});
+  EXPECT_EQ(connection_->execute(sql)[0].get<string>("told"), "serializable");
+  connection_->commit();
+}
+
 TEST_F(PostgresBegin, ReadCommittedSeesWhatIsCommittedMeanwhile) {
   connection_->begin({.isolation = Isolation::read_committed});
   EXPECT_EQ(value(*connection_), 0);

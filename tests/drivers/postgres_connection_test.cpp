@@ -347,6 +347,16 @@ TEST_F(Postgres, ALoadBelongsToItsTransaction) {
   EXPECT_EQ(count(), 0);
 }
 
+TEST_F(Postgres, ALoadThatComesFirstIsCommittedWithItsTransaction) {
+  const array columns = {std::string_view("id")};
+  const array values = {Value(1)};
+  connection_->begin({});
+  connection_->load({.table = "item", .columns = columns, .values = values});
+  connection_->commit();
+  EXPECT_FALSE(connection_->in_transaction());
+  EXPECT_EQ(open_postgres()->execute("select * from item").size(), 1U);
+}
+
 TEST_F(Postgres, ARefusedLoadLeavesTheConnectionUsable) {
   const array columns = {std::string_view("id")};
   const array values = {Value(1), Value(1)};

@@ -168,6 +168,20 @@ TEST_F(PostgresDoubt, ALoadThatComesFirstIsNumberedByWhatFollows) {
   EXPECT_TRUE(exists(1) && exists(3));
 }
 
+// The transaction that is asked after is the one that was committed, not the one that was rolled
+// back so that its first statement could be prepared anew.
+TEST_F(PostgresDoubt, ATransactionThatBeganTwiceIsAskedAfterByItsOwnNumber) {
+  const auto connection = open();
+  connection->execute("select * from item");
+  observer_->execute("alter table item add column extra int");
+  connection->begin({});
+  connection->execute("select * from item");
+  insert(*connection, 1);
+  gate_.set({.cut_after = 0, .spare_new = true});
+  EXPECT_EQ(thrown_by([&] { connection->commit(); }), "nothing");
+  EXPECT_TRUE(exists(1));
+}
+
 TEST_F(PostgresDoubt, WithoutAWayToAskItStaysInDoubt) {
   options_.resolve_max = std::chrono::milliseconds(100);
   EXPECT_EQ(commit_cut({.refuse = true}, 1), "sql.connection_lost, in doubt");

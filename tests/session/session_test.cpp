@@ -125,6 +125,21 @@ TEST(Session, WithOneRouteNeedsNoMarker) {
   EXPECT_EQ(driver.diary(), (Diary{"1 select * from account"}));
 }
 
+TEST(Session, ARouteOfARoleOrASchemaAloneHasAPlaceAsWell) {
+  StubDriver driver({.name = "stub", .remote = true, .pool_size_default = 2, .places = true});
+  Pool pool({.name = "one", .maintain_every = {}}, driver);
+  const Scope scope({.name = "a test"});
+  for (const auto& place : {Place{.role = "r"}, Place{.schema = "s"}, Place()}) {
+    Session session({.routes = {{.name = "one", .pool = &pool, .place = place}}});
+    session.execute("select");
+    session.transaction([&] { session.execute("insert"); });
+  }
+  EXPECT_EQ(driver.diary(),
+            (Diary{"1 place r/", "1 select", "1 place r/", "1 begin", "1 insert", "1 commit",
+                   "1 place /s", "1 select", "1 place /s", "1 begin", "1 insert", "1 commit",
+                   "1 select", "1 begin", "1 insert", "1 commit"}));
+}
+
 TEST(SessionDeathTest, NeedsAMarkerToChooseBetweenRoutes) {
   testing::GTEST_FLAG(death_test_style) = "threadsafe";
   StubDriver driver;

@@ -211,16 +211,19 @@ void PostgresConnection::do_rollback() noexcept {
 void PostgresConnection::do_savepoint_command(std::string_view sql) {
   require_time(sql);
   require_usable(sql);
-  Plan made;
-  queue_opening(made);
-  made.statements.push_back({.sql = sql, .variant = nullptr});
-  made.statements.front().execute = pipeline_.add_command(std::string(sql));
-  const auto outcome = pipeline_.run(by_deadline(OnDeadline::cancel));
-  broken_ |= !outcome.usable;
-  learn_number(made, outcome);
-  learn_begin(made, outcome);
-  settle_place(/*committed=*/false);
-  require_success(made, outcome);
+  for (bool again = false;; again = true) {
+    Plan made;
+    queue_opening(made);
+    made.statements.push_back({.sql = sql, .variant = nullptr});
+    made.statements.front().execute = pipeline_.add_command(std::string(sql));
+    const auto outcome = pipeline_.run(by_deadline(OnDeadline::cancel));
+    broken_ |= !outcome.usable;
+    learn_number(made, outcome);
+    learn_begin(made, outcome);
+    settle_place(/*committed=*/false);
+    if (!again && prepare_again(made, outcome)) continue;  // BEGIN, which the server forgot
+    return require_success(made, outcome);
+  }
 }
 
 // A caller's word is held against what the server has told.
