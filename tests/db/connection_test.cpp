@@ -1,9 +1,10 @@
 // What a connection does whatever its driver: what a pool is told of its calls (how long they took,
-// and that one runs), and its deadline.
+// and that one runs), its deadline, and what it does by itself of batches and loads.
 #include <gtest/gtest.h>
 
 #include <array>
 #include <functional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -124,6 +125,114 @@ TEST(ConnectionCalls, ALeakReportTellsThatTheReturnRollsBack) {
   ASSERT_EQ(reports.size(), 2U);
   EXPECT_TRUE(reports[0].in_call);
   EXPECT_TRUE(reports[1].returned);
+}
+
+// A driver that leaves to Connection what it may: batches, and loads. Its deadline passes while the
+// statement runs that a test says.
+class PlainConnection final : public Connection {
+ public:
+  void pass_after(std::size_t statements) { passes_after_ = statements; }
+  [[nodiscard]] const Diary& diary() const noexcept { return diary_; }
+
+  void cancel() noexcept override {}
+  [[nodiscard]] bool in_transaction() const noexcept override { return in_transaction_; }
+  [[nodiscard]] bool broken() const noexcept override { return false; }
+  [[nodiscard]] bool reset() noexcept override { return true; }
+  [[nodiscard]] bool validate() noexcept override { return true; }
+
+ protected:
+  Result do_execute(const Statement& statement, std::span<const Value>) override {
+    diary_.emplace_back(statement.text.substr(0, statement.text.find(' ')));
+    if (++ran_ == passes_after_) set_deadline(kPast);
+    return {};
+  }
+  void do_begin(const BeginOptions&) override {
+    diary_.emplace_back("begin");
+    in_transaction_ = true;
+  }
+  void do_commit() override {
+    diary_.emplace_back("commit");
+    in_transaction_ = false;
+  }
+  void do_rollback() noexcept override {
+    diary_.emplace_back("rollback");
+    in_transaction_ = false;
+  }
+  bool do_finish_prepared(std::string_view, Prepared) override {
+    diary_.emplace_back("finish");
+    return true;
+  }
+
+ private:
+  Diary diary_;
+  std::size_t ran_ = 0;
+  std::size_t passes_after_ = 0;
+  bool in_transaction_ = false;
+};
+
+std::int64_t load(Connection& connection, std::size_t rows) {
+  const std::vector<Value> values(rows, Value(1));
+  const std::array<std::string_view, 1> columns{"a"};
+  return connection.load({.table = "t", .columns = columns, .values = values});
+}
+
+TEST(ConnectionDeadline, HoldsBetweenTheStatementsOfABatch) {
+  PlainConnection connection;
+  connection.pass_after(1);
+  const BatchItem item{.statement = "insert into t", .parameters = {}};
+  EXPECT_EQ(code_of([&] { connection.batch(std::array{item, item}); }), "sql.deadline");
+  EXPECT_EQ(connection.diary(), (Diary{"insert"}));
+}
+
+TEST(ConnectionDeadline, HoldsBetweenTheRowsOfALoadAndBeforeItsCommit) {
+  for (const std::size_t passes_after : {1U, 2U}) {
+    PlainConnection connection;
+    connection.pass_after(passes_after);
+    EXPECT_EQ(code_of([&] { load(connection, 2); }), "sql.deadline");
+    Diary expected(passes_after, "insert");
+    expected.insert(expected.begin(), "begin");
+    expected.emplace_back("rollback");
+    EXPECT_EQ(connection.diary(), expected);
+  }
+}
+
+TEST(ConnectionDeadline, NothingOfABatchWithItsCommitIsSentAfterIt) {
+  StubDriver driver;
+  const auto connection = driver.connect({});
+  connection->begin({});
+  driver.forget_diary();
+  connection->set_deadline(kPast);
+  const BatchItem item{.statement = "insert", .parameters = {}};
+  EXPECT_EQ(code_of([&] { connection->batch_and_commit({&item, 1}); }), "sql.deadline");
+  EXPECT_EQ(driver.diary(), Diary());
+}
+
+TEST(ConnectionDeadline, NoPreparedTransactionIsFinishedAfterIt) {
+  PlainConnection connection;
+  connection.set_deadline(kPast);
+  for (const auto end : {Prepared::commit, Prepared::roll_back})
+    EXPECT_EQ(code_of([&] { connection.finish_prepared("p", end); }), "sql.deadline");
+  EXPECT_EQ(connection.diary(), Diary());
+}
+
+TEST(ConnectionLoad, OfOneRowNeedsNoTransactionOfItsOwnAndOfMoreItDoes) {
+  PlainConnection one;
+  EXPECT_EQ(load(one, 1), 1);
+  EXPECT_EQ(one.diary(), (Diary{"insert"}));
+  PlainConnection two;
+  EXPECT_EQ(load(two, 2), 2);
+  EXPECT_EQ(two.diary(), (Diary{"begin", "insert", "insert", "commit"}));
+  PlainConnection inside;
+  inside.begin({});
+  EXPECT_EQ(load(inside, 2), 2);
+  EXPECT_EQ(inside.diary(), (Diary{"begin", "insert", "insert"}));
+}
+
+TEST(ConnectionDeathTest, ALoadOfAnIncompleteRowIsAMistake) {
+  PlainConnection connection;
+  const std::array<std::string_view, 2> columns{"a", "b"};
+  const std::array values{Value(1), Value(2), Value(3)};
+  EXPECT_DEATH(connection.load({.table = "t", .columns = columns, .values = values}), "incomplete");
 }
 
 TEST(ConnectionDeadline, IsPutAsideToUndoASavepointAndHoldsAgainAfterIt) {
