@@ -42,23 +42,24 @@ Pool::Core::Core(PoolOptions options, Driver& driver)
       id_(next_pool_id()),
       keeps_time_(traits_.remote || is_set(options_.leak_after) || group_ != nullptr),
       reports_leaks_(is_set(options_.leak_after)),
+      size_(options_.size_max == 0 ? traits_.pool_size_default : options_.size_max),
+      lingering_(size_),
       jitter_state_(id_ * 0x9e3779b97f4a7c15) {
   CARREL_ASSERT(options_.connecting_max > 0, "a pool that may connect nothing serves nobody");
   CARREL_ASSERT(options_.life_jitter >= 0 && options_.life_jitter <= 1,
                 "life_jitter is a share of life_max, from 0 to 1");
-  const std::size_t size = options_.size_max == 0 ? traits_.pool_size_default : options_.size_max;
   const bool asks = group_ == nullptr && options_.connect_at_start;
   const auto limit = asks ? driver_.connections_max() : std::nullopt;
-  if (limit && size > *limit) {
-    throw Error("pool.too_large", "pool '" + options_.name + "' may open " + std::to_string(size) +
+  if (limit && size_ > *limit) {
+    throw Error("pool.too_large", "pool '" + options_.name + "' may open " + std::to_string(size_) +
                                       " connections, but the server gives only " +
                                       std::to_string(*limit));
   }
-  const bool two_lanes = traits_.single_writer && size > 1;
+  const bool two_lanes = traits_.single_writer && size_ > 1;
   lanes_.push_back(
-      std::make_unique<db::Lane>(two_lanes ? 1 : size, options_.connecting_max, group_));
+      std::make_unique<db::Lane>(two_lanes ? 1 : size_, options_.connecting_max, group_));
   if (two_lanes)
-    lanes_.push_back(std::make_unique<db::Lane>(size - 1, options_.connecting_max, group_));
+    lanes_.push_back(std::make_unique<db::Lane>(size_ - 1, options_.connecting_max, group_));
   if (options_.connect_at_start) {
     const auto deadline = base::from_now(options_.acquire_max);
     const auto wanted = std::clamp<std::size_t>(options_.size_min, 1, lanes_[0]->size());
@@ -135,6 +136,7 @@ db::Slot& Pool::Core::remembered(db::Slot& slot, std::uint32_t lane) const noexc
 
 db::Slot& Pool::Core::acquire(std::uint32_t lane_index, const BorrowOptions& options) {
   auto& lane = *lanes_[lane_index];
+  free_lingering();
   db::Holder* holder = options.stays_on_thread ? &db::Holder::of_this_thread() : nullptr;
   const auto deadline = deadline_of(options);
   const bool may_hold = holder != nullptr && holder->held > 0 && options_.label;
@@ -283,14 +285,23 @@ void Pool::Core::close_connection(db::Slot& slot, Closed why) noexcept {
 
 // Closed before it is put back, so that the total never exceeds the size.
 void Pool::Core::retire(db::Slot& slot, Closed why) noexcept {
+  auto remains = slot.connection->remains();
   close_connection(slot, why);
-  slot.lane->put_empty(slot.index, db::Lane::Was::connected);
+  if (!lingering_.keep(slot, std::move(remains), *options_.clock))
+    slot.lane->put_empty(slot.index, db::Lane::Was::connected);
+}
+
+void Pool::Core::free_lingering() noexcept {
+  while (auto* const slot = lingering_.take_free(*options_.clock))
+    slot->lane->put_empty(slot->index, db::Lane::Was::connected);
 }
 
 bool Pool::Core::drain(Clock::Steady deadline) {
+  lingering_.end();
   for (auto lane = lanes_.size(); lane-- > 0;) {  // readers first: the writer leaves a clean file
     for (const auto slot : lanes_[lane]->close()) retire(lanes_[lane]->slot(slot), Closed::drained);
   }
+  free_lingering();
   bool all_back = true;
   for (auto& lane : lanes_) all_back = lane->wait_until_empty(deadline) && all_back;
   return all_back;

@@ -16,6 +16,7 @@
 #include "db/connect_pause.h"
 #include "db/group_core.h"
 #include "db/lane.h"
+#include "db/lingering.h"
 
 namespace carrel {
 
@@ -77,6 +78,7 @@ class Pool::Core final : private db::GroupMember {
   static void begin_sample(db::Slot& slot) noexcept;
   static void end_sample(db::Slot& slot) noexcept;
   void retire(db::Slot& slot, Closed why) noexcept;
+  void free_lingering() noexcept;
   void put_in_group(db::Slot& slot) noexcept;
   void close_connection(db::Slot& slot, Closed why) noexcept;
   [[nodiscard]] std::chrono::nanoseconds life_with_jitter() noexcept;
@@ -96,6 +98,8 @@ class Pool::Core final : private db::GroupMember {
   const std::uint64_t id_;                        // for what threads remember
   const bool keeps_time_;                         // whether borrowing and returning read the clock
   const bool reports_leaks_;
+  const std::size_t size_;  // of all lanes together
+  db::Lingering lingering_;
 
   std::atomic<std::uint64_t> created_{0};
   std::atomic<std::uint64_t> connect_failures_{0};

@@ -185,6 +185,7 @@ void Pool::Core::put_in_group(db::Slot& slot) noexcept {
 }
 
 void Pool::Core::maintain() {
+  free_lingering();
   for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane) maintain_lane(lane);
   if (traits_.remote) fill_to_minimum();
 }

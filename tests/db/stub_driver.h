@@ -56,6 +56,8 @@ class StubDriver final : public Driver {
 
   // `action` runs the next `times` times that any connection meets `point`.
   void at(StubPoint point, std::function<void()> action, int times = 1);
+  // What remains of every connection that is closed from now on, for as long as the caller has it.
+  void leave_behind(std::weak_ptr<const void> remains) { remains_ = std::move(remains); }
   // Every statement from now on answers this.
   void answer(std::int64_t number) { answer_.store(number); }
 
@@ -83,6 +85,7 @@ class StubDriver final : public Driver {
 
   const Traits traits_;
   std::optional<std::size_t> connections_max_;
+  std::weak_ptr<const void> remains_;
   std::atomic<int> last_number_{0};
   std::atomic<int> open_{0};
   std::atomic<int> open_max_{0};
@@ -114,6 +117,9 @@ class StubConnection final : public Connection {
     return !broken_ && met(StubPoint::reset);
   }
   [[nodiscard]] bool validate() noexcept override { return met(StubPoint::validate); }
+  [[nodiscard]] std::weak_ptr<const void> remains() const noexcept override {
+    return driver_.remains_;
+  }
   [[nodiscard]] int number() const noexcept { return number_; }
   void break_now() noexcept { broken_ = true; }
 

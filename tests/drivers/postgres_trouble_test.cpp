@@ -12,8 +12,11 @@
 #include <vector>
 
 #include "base/in_time.h"
+#include "carrel/db/pool.h"
 #include "drivers/errors.h"
+#include "drivers/fault_gate.h"
 #include "drivers/postgres_server.h"
+#include "drivers/servers.h"
 
 namespace carrel::test {
 namespace {
@@ -157,6 +160,43 @@ TEST_F(PostgresTrouble, TheDeadlineEndsALoadThatNeverPauses) {
   EXPECT_FALSE(connection_->broken());
   connection_->set_deadline(kNoDeadline);
   EXPECT_EQ(run("select count(*) from heap").one().get<int>(0), 0);
+}
+
+// libpq's request to cancel waits for as long as the server lets it. Its socket is one of the
+// pool's.
+TEST_F(PostgresTrouble, ACancelThatHangsKeepsItsPlaceInThePool) {
+  FaultGate gate(server_port("POSTGRES_PORT"));
+  auto options = postgres_options();
+  options.port = gate.port();
+  options.grace = milliseconds(40);
+  const auto driver = postgres_driver(options);
+  Pool pool({.name = "hole", .size_max = 1, .size_min = 0, .maintain_every = milliseconds(0)},
+            *driver);
+  {
+    auto lease = pool.borrow();
+    lease->set_deadline(Clock::Steady::clock::now() + milliseconds(200));
+    gate.set({});
+    std::thread hole([&] {
+      while (gate.asked() == 0) std::this_thread::yield();
+      gate.set({.black_hole = true});
+    });
+    EXPECT_EQ(thrown_by([&] { lease->execute("select pg_sleep(600)"); }).substr(0, 12),
+              "sql.deadline");
+    hole.join();
+  }
+  EXPECT_EQ(pool.stats().closed_broken, 1U);
+  EXPECT_EQ(pool.stats().size, 1U);
+  EXPECT_EQ(
+      thrown_by([&] {
+        static_cast<void>(pool.borrow({.deadline = Clock::Steady::clock::now() + milliseconds(1)}));
+      }),
+      "pool.timeout, retryable");
+
+  gate.set({});
+  in_time([&] {
+    while (pool.stats().size != 0) pool.maintain();
+  });
+  EXPECT_EQ(pool.borrow()->execute("select 7").one().get<int>(0), 7);
 }
 
 TEST_F(PostgresTrouble, AStatementWhoseConnectionIsGivenUpDoesNotRunOn) {

@@ -208,6 +208,10 @@ class Connection {
   // thread can tell what the borrower does. Outlives the connection; null: counts nothing.
   void count_steps_in(std::atomic<std::uint64_t>* steps) noexcept { steps_ = steps; }
 
+  // For pools: what may still have a socket once the connection is closed, such as a request to
+  // cancel that was not answered; expired when it has none.
+  [[nodiscard]] virtual std::weak_ptr<const void> remains() const noexcept { return {}; }
+
   // Requests that had to wait for an answer so far.
   [[nodiscard]] virtual std::uint64_t round_trips() const noexcept { return 0; }
 

@@ -37,6 +37,9 @@ class PostgresConnection final : public Connection {
   [[nodiscard]] std::uint64_t round_trips() const noexcept override {
     return pipeline_.round_trips();
   }
+  [[nodiscard]] std::weak_ptr<const void> remains() const noexcept override {
+    return canceller_.remains();
+  }
 
  protected:
   Result do_execute(const Statement& statement, std::span<const Value> parameters) override;

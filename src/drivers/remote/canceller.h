@@ -47,6 +47,9 @@ class Canceller {
   // Does nothing when no statement runs, or when it is being cancelled already.
   void request(CancelReason reason) noexcept;
 
+  // Expired once the canceller is gone and no request is under way any more.
+  [[nodiscard]] std::weak_ptr<const void> remains() const noexcept { return state_; }
+
  private:
   struct State;
   std::shared_ptr<State> state_;
