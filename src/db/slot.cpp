@@ -36,7 +36,7 @@ struct Free {
 std::string readable(std::string frame) {
   const auto open = frame.find('(');
   const auto plus = frame.find('+', open);
-  if (open == std::string::npos || plus == std::string::npos || plus == open + 1) return frame;
+  if (open == std::string::npos || plus == std::string::npos) return frame;
   const auto mangled = frame.substr(open + 1, plus - open - 1);
   int status = 0;
   const std::unique_ptr<char, Free> name(

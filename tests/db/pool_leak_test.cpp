@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "db/pool_verbs.h"
+#include "db/slot.h"
 
 namespace carrel::test {
 namespace {
@@ -67,6 +68,28 @@ TEST_F(PoolLeak, ShowsTheStackOfTheBorrowWhereAskedTo) {
     return frame.find("testing::Test::Run") != std::string::npos;
   })) << stack.front();
   EXPECT_EQ(stack.front().find("note_borrowed"), std::string::npos);  // no place of the borrower's
+}
+
+Pool::Lease borrow_below(int calls, Pool& pool) {
+  if (calls == 0) return pool.borrow();
+  auto lease = borrow_below(calls - 1, pool);
+  lease->set_deadline(kNoDeadline);  // so that each call stays one
+  return lease;
+}
+
+TEST_F(PoolLeak, KeepsTwentyFourFramesHoweverDeepTheBorrowIsAndManyAreAskedFor) {
+  Pool pool = make(1'000);
+  const auto lease = borrow_below(200, pool);
+  clock_.advance(3s);
+  pool.maintain();
+  ASSERT_EQ(reports_.size(), 1U);
+  EXPECT_EQ(reports_[0].stack.size(), 24U);
+}
+
+TEST(CallStack, HasTheInnermostFramesWhereTheBorrowersIsNotAmongThem) {
+  db::CallStack stack;
+  stack.take(3, nullptr);
+  EXPECT_EQ(stack.names().size(), 3U);
 }
 
 TEST_F(PoolLeak, ALimitOfFramesHolds) {

@@ -1,9 +1,15 @@
 // What looking after a pool does, and what it leaves alone.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
 #include <thread>
 
+#include "base/in_time.h"
+#include "carrel/db/pool_group.h"
 #include "db/pool_verbs.h"
 
 namespace carrel::test {
@@ -82,6 +88,34 @@ TEST_F(PoolMaintenance, FillsUpToTheMinimumWithinAcquireMaxHoweverFewMayConnectA
   EXPECT_EQ(pool.stats().idle, 4U);
   EXPECT_GE(driver_.deadline_at(StubPoint::connect), before + lazy.acquire_max);
   EXPECT_LE(driver_.deadline_at(StubPoint::connect), soon(lazy.acquire_max));
+}
+
+// Until each waits for something.
+void wait_until_all_other_threads_sleep() {
+  const auto self = std::to_string(::gettid());
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+    if (thread.path().filename() == self) continue;
+    for (bool sleeps = false; !sleeps; std::this_thread::yield()) {
+      std::ifstream status(thread.path() / "status");
+      sleeps = !status;  // it has ended
+      for (std::string line; std::getline(status, line);)
+        sleeps |= line.starts_with("State:") && line.find('S', 6) != std::string::npos;
+    }
+  }
+}
+
+// Whatever the time until its thread would look next.
+TEST_F(PoolMaintenance, EndsAtOnceWithItsPoolOrItsGroup) {
+  auto seldom = kept(1);
+  seldom.maintain_every = 1h;
+  in_time([&] {
+    const Pool pool(seldom, driver_);
+    wait_until_all_other_threads_sleep();
+  });
+  in_time([&] {
+    const PoolGroup group({.connections_max = 1, .maintain_every = 1h});
+    wait_until_all_other_threads_sleep();
+  });
 }
 
 TEST_F(PoolMaintenance, ADrainDuringAKeepaliveIsNoFaultOfTheConnection) {

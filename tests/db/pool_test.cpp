@@ -334,6 +334,16 @@ TEST(Pool, ManagesMoreConnectionsThanOneWordHolds) {
   EXPECT_EQ(pool.stats().created, kSize);
 }
 
+TEST(Lease, MovedOntoItselfIsStillOnLoan) {
+  StubDriver driver;
+  Pool pool(options(1), driver);
+  auto lease = pool.borrow();
+  auto& same = lease;
+  lease = std::move(same);
+  EXPECT_EQ(pool.stats().active, 1U);
+  EXPECT_EQ(number_of(lease), 1);
+}
+
 TEST(LeaseDeathTest, IsNotUsedAfterItsRelease) {
   testing::GTEST_FLAG(death_test_style) = "threadsafe";
   StubDriver driver;
