@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <string_view>
@@ -17,6 +18,11 @@ struct Gate {
   bool closed = false;      // guarded by mutex
   std::size_t waiting = 0;  // guarded by mutex
 };
+
+std::atomic<std::size_t>& asked() {
+  static std::atomic<std::size_t> count{0};
+  return count;
+}
 
 // Never destroyed: a caller that a driver has left behind may still wait when the program ends.
 Gate& gate() {
@@ -46,6 +52,10 @@ SlowResolver::~SlowResolver() {
   gate().changed.wait(lock, [] { return gate().waiting == 0; });
 }
 
+std::size_t resolved() {
+  return asked();
+}
+
 std::size_t SlowResolver::waiting() {
   const std::lock_guard lock(gate().mutex);
   return gate().waiting;
@@ -59,6 +69,7 @@ extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo
   static auto* const system = carrel::test::the_systems<decltype(getaddrinfo)>("getaddrinfo");
   if (name == nullptr || !std::string_view(name).ends_with(".carrel.test"))
     return system(name, service, hints, found);
+  ++carrel::test::asked();
   if (std::string_view(name).starts_with("slow")) carrel::test::wait_at_the_gate();
   return system("127.0.0.1", service, hints, found);
 }

@@ -11,6 +11,9 @@
 
 namespace carrel::test {
 
+// How often such names were asked for so far.
+[[nodiscard]] std::size_t resolved();
+
 // While it lives, nobody learns where such a host is. Its end lets everybody go on who asks.
 class SlowResolver {
  public:

@@ -256,6 +256,16 @@ TEST_P(TlsLink, AllWhoWaitForANameGetIt) {
   EXPECT_TRUE(driver->connect({})->validate());
 }
 
+// By the driver: libpq, which would wait for it without a deadline, gets the address, and the name
+// only to verify.
+TEST(PostgresTlsLink, ItsNameIsResolvedOnceAndVerifiedAllTheSame) {
+  for (const auto tls : {Tls::off, Tls::require, Tls::verify_full}) {
+    const auto before = resolved();
+    EXPECT_TRUE(postgres_driver(postgres_of({.tls = tls}))->connect({})->validate());
+    EXPECT_EQ(resolved() - before, 1U);
+  }
+}
+
 // libpq wants a file of its own there.
 TEST(MariadbTlsLink, IsVerifiedByTheSystemsAuthoritiesWhereNoneAreNamed) {
   ASSERT_EQ(setenv("SSL_CERT_FILE", authority_file("TLS", "MARIADB").c_str(), 1), 0);

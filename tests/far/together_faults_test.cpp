@@ -61,6 +61,20 @@ TEST_F(TogetherFaults, ALinkToTheDeciderThatIsCutInItsAnswersLeavesBothOrNone) {
     transfer_cut(gate_, {.cut_after = cut, .spare_new = true}, cut);
 }
 
+// Without recovery: a link that is lost with the answer may have left it prepared.
+TEST_F(TogetherFaults, WhatMayHaveBeenPreparedIsRolledBackWithTheRest) {
+  warm_up();
+  make_session(
+      [&](TwoPhaseStep step) {
+        if (step == TwoPhaseStep::logged) gate_a_.set({.cut_after = 0, .spare_new = true});
+      },
+      std::chrono::seconds(30));
+  EXPECT_NE(thrown_by([&] { static_cast<void>(transfer()); }), "nothing");
+  expect_nothing_prepared();
+  gate_a_.set({});
+  EXPECT_FALSE(transferred());
+}
+
 TEST_F(TogetherFaults, WhatCannotBeToldItsEndIsUnfinishedUntilRecoveryTells) {
   make_session(
       [&](TwoPhaseStep step) {

@@ -63,7 +63,6 @@ std::map<std::string, std::string> keywords_of(const PostgresOptions& options,
   if (addresses.front() != options.host) {
     keywords["hostaddr"] = joined(addresses);
     keywords["host"] = joined(std::vector(addresses.size(), options.host));
-    keywords["port"] = joined(std::vector(addresses.size(), std::to_string(options.port)));
   }
   for (const auto& [keyword, value] : options.parameters) keywords[keyword] = value;
   return keywords;
