@@ -64,6 +64,19 @@ TEST_F(PoolMaintenance, AsksNothingWhereKeepalivesAreOff) {
   EXPECT_EQ(asked_, 0);
 }
 
+TEST_F(PoolMaintenance, AsksNothingWhereThereIsNoServer) {
+  StubDriver embedded({.name = "stub", .remote = false, .pool_size_default = 1});
+  embedded.at(StubPoint::validate, [this] { ++asked_; }, 1'000);
+  auto watched = kept(1);
+  watched.validate_after = 1s;
+  watched.leak_after = 1h;  // so that the pool keeps time at all
+  Pool pool(watched, embedded);
+  clock_.advance(2h);
+  pool.maintain();
+  pool.borrow().release();
+  EXPECT_EQ(asked_, 0);
+}
+
 TEST_F(PoolMaintenance, AsksNothingOfWhatItCloses) {
   for (const bool by_age : {true, false}) {
     auto ends = kept(2);
