@@ -25,8 +25,11 @@ class Lingering {
   // hang for minutes in a network that swallows all; the pool is to recover before.
   static constexpr std::chrono::seconds kLongest{5};
 
-  // Room for all, so that keeping one takes no memory.
-  explicit Lingering(std::size_t slots) { kept_.reserve(slots); }
+  // For so many, before the first is kept: that takes no memory then.
+  void make_room(std::size_t slots) { kept_.reserve(slots); }
+
+  // Relaxed: one that was kept a moment ago is found by whoever looks next, under the mutex.
+  [[nodiscard]] bool any() const noexcept { return count_.load(std::memory_order_relaxed) != 0; }
 
   // False: nothing remains, or nothing is to be kept any more. The slot is free then.
   [[nodiscard]] bool keep(Slot& slot, std::weak_ptr<const void> remains,
@@ -41,8 +44,7 @@ class Lingering {
 
   // One of which nothing remains any more, or which was kept for long enough; null: there is none.
   [[nodiscard]] Slot* take_free(const Clock& clock) noexcept {
-    // Relaxed: one that was kept a moment ago is found by whoever looks next, under the mutex.
-    if (count_.load(std::memory_order_relaxed) == 0) return nullptr;
+    if (!any()) return nullptr;
     const std::scoped_lock lock(mutex_);
     const auto found = std::ranges::find_if(kept_, [&](const Kept& kept) {
       return over_ || kept.remains.expired() || coarse_now(clock) >= kept.until;

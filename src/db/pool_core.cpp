@@ -43,7 +43,6 @@ Pool::Core::Core(PoolOptions options, Driver& driver)
       keeps_time_(traits_.remote || is_set(options_.leak_after) || group_ != nullptr),
       reports_leaks_(is_set(options_.leak_after)),
       size_(options_.size_max == 0 ? traits_.pool_size_default : options_.size_max),
-      lingering_(size_),
       jitter_state_(id_ * 0x9e3779b97f4a7c15) {
   CARREL_ASSERT(options_.connecting_max > 0, "a pool that may connect nothing serves nobody");
   CARREL_ASSERT(options_.life_jitter >= 0 && options_.life_jitter <= 1,
@@ -55,6 +54,7 @@ Pool::Core::Core(PoolOptions options, Driver& driver)
                                       " connections, but the server gives only " +
                                       std::to_string(*limit));
   }
+  lingering_.make_room(size_);
   const bool two_lanes = traits_.single_writer && size_ > 1;
   lanes_.push_back(
       std::make_unique<db::Lane>(two_lanes ? 1 : size_, options_.connecting_max, group_));
@@ -287,8 +287,11 @@ void Pool::Core::close_connection(db::Slot& slot, Closed why) noexcept {
 void Pool::Core::retire(db::Slot& slot, Closed why) noexcept {
   auto remains = slot.connection->remains();
   close_connection(slot, why);
+  slot.holder.store(nullptr, std::memory_order_release);  // nobody holds it, were it to linger
   if (!lingering_.keep(slot, std::move(remains), *options_.clock))
-    slot.lane->put_empty(slot.index, db::Lane::Was::connected);
+    return slot.lane->put_empty(slot.index, db::Lane::Was::connected);
+  const std::scoped_lock lock(mutex_);
+  wake_maintenance_.notify_all();
 }
 
 void Pool::Core::free_lingering() noexcept {

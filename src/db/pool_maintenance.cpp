@@ -13,6 +13,8 @@
 namespace carrel {
 namespace {
 
+constexpr std::chrono::milliseconds kLingeringLook{10};
+
 bool is_set(std::chrono::milliseconds time) noexcept {
   return time.count() > 0;
 }
@@ -74,6 +76,7 @@ void Pool::Core::maintain_lane(std::uint32_t lane_index) {
         report_leak(slot, held, /*returned=*/false);
     }
     if (!traits_.remote || !db::Lane::try_take(slot)) continue;
+    if (slot.asked > now) slot.asked = {};  // the clock was put back
     const Clock::Steady idle_since(Clock::Steady::duration(slot.idle_since.load()));
     const auto idle = now - idle_since;
     const auto silent = now - std::max(idle_since, slot.asked);
@@ -191,10 +194,22 @@ void Pool::Core::maintain() {
 }
 
 void Pool::Core::run_maintenance() {
+  using Steady = Clock::Steady::clock;
+  auto next = base::later(Steady::now(), options_.maintain_every);
   std::unique_lock lock(mutex_);
-  while (!wake_maintenance_.wait_for(lock, options_.maintain_every, [this] { return stopping_; })) {
+  while (!stopping_) {
+    // What lingers, as a rule for a millisecond, has its place free soon after.
+    const bool lingers = lingering_.any();
+    const auto until = lingers ? std::min(next, Steady::now() + kLingeringLook) : next;
+    wake_maintenance_.wait_until(lock, until,
+                                 [&] { return stopping_ || (!lingers && lingering_.any()); });
+    if (stopping_) return;
     lock.unlock();
-    maintain();
+    free_lingering();
+    if (Steady::now() >= next) {
+      maintain();
+      next = base::later(Steady::now(), options_.maintain_every);
+    }
     lock.lock();
   }
 }

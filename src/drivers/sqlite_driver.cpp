@@ -52,7 +52,7 @@ std::filesystem::path lock_path(const std::filesystem::path& file) {
 void require_one_name(const std::filesystem::path& file) {
   std::error_code error;
   const auto names = std::filesystem::hard_link_count(file, error);
-  if (error || names == 1) return;
+  if (error || names <= 1) return;
   throw SqlError("sql.unsupported",
                  {.message = file.string() + " has " + std::to_string(names) +
                              " names (hard links); the lock and the log of one are not found by "

@@ -37,8 +37,11 @@ class Writer {
   void add(const db::Token& token) {
     const bool behind_parameter = std::exchange(behind_parameter_, false);
     if (token.kind == db::TokenKind::parameter) return add_parameter(token.text);
-    // SQLite has more ways: ?, ?1, and `$1st` as a name. Those with other names show in its count.
-    text_.strange |= token.text == "?" || (behind_parameter && token.kind == db::TokenKind::word);
+    // SQLite has more ways: ?, ?1, :a, @a, $a, and `$1st` as a name.
+    constexpr std::string_view marks = "?:@#$";
+    text_.strange |=
+        token.kind == db::TokenKind::symbol && marks.find(token.text.front()) != marks.npos;
+    text_.strange |= behind_parameter && token.kind == db::TokenKind::word;
     text_.sql += token.text;
   }
   [[nodiscard]] SqliteText take() { return std::move(text_); }

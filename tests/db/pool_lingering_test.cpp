@@ -86,6 +86,34 @@ TEST_F(PoolLingering, ItIsWaitedForAlsoByWhoHoldsAllTheOthers) {
   EXPECT_EQ(borrowing(pool, /*stays_on_thread=*/true), "pool.timeout");  // not would_deadlock
 }
 
+TEST_F(PoolLingering, NobodyHoldsItAlsoWhereItDiedAtABorrow) {
+  Pool held(options(1), driver_);
+  const auto other = held.borrow({.stays_on_thread = true});
+  auto asks_always = options(1);
+  asks_always.validate_after = 0ms;
+  asks_always.connect_at_start = false;
+  Pool pool(asks_always, driver_);
+  driver_.at(StubPoint::validate, [] { throw Error("sql.connection_lost", "gone"); });
+  EXPECT_EQ(code_of([&] {
+              static_cast<void>(pool.borrow({.deadline = soon(200ms), .stays_on_thread = true}));
+            }),
+            "pool.timeout");  // not would_deadlock
+}
+
+TEST_F(PoolLingering, WhoWaitsGetsThePlaceThoughNobodyElseComes) {
+  auto looked_after = options(1);
+  looked_after.size_min = 0;
+  looked_after.maintain_every = 1h;
+  Pool pool(looked_after, driver_);
+  lose_a_connection_of(pool);
+  std::string got = "nothing yet";
+  std::thread waiter([&] { got = code_of([&] { static_cast<void>(pool.borrow()); }); });
+  wait_until_waiting(pool, 1);
+  remains_.reset();
+  waiter.join();
+  EXPECT_EQ(got, "");
+}
+
 TEST_F(PoolLingering, IsNotWaitedForByADrain) {
   Pool pool(options(2), driver_);
   auto late = pool.borrow();

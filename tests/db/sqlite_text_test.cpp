@@ -72,7 +72,8 @@ TEST_F(SqliteText, APlaceholderThatIsUsedAgainIsKnownAsTheSame) {
 TEST_F(SqliteText, RefusesPlaceholdersOfOtherKinds) {
   const std::array<Value, 1> one{Value(1)};
   for (const auto* sql : {"select ?", "select ?1", "select $1 + ?1", "select :a", "select $1 + @a",
-                          "select $a", "select $1st", "select $0", "select $1 + $0"}) {
+                          "select :a, $1, $1", "select @a, $1, $1", "select $a",
+                          "select $a, $1, $1", "select $1st", "select $0", "select $1 + $0"}) {
     EXPECT_EQ(code_of(sql, one), "sql.syntax") << sql;
   }
   EXPECT_EQ(

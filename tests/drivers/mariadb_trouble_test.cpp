@@ -95,13 +95,20 @@ TEST_F(MariadbTrouble, ARowThatIsNotGivenIsAnErrorAndNotTheEndOfTheRows) {
   const auto* sql = "select concat('row ', seq) from seq_1_to_3";
   {
     const FailingFetch failing_row({.rows = 2});
-    EXPECT_EQ(failing(sql), "sql.other");
+    EXPECT_EQ(failing(sql), "sql.connection_lost, retryable");
   }
+  EXPECT_TRUE(connection_->broken());
+  connection_ = driver_->connect({});
   {
     const FailingFetch failing_cell({.cells = 2});
-    EXPECT_EQ(failing(sql), "sql.other");
+    EXPECT_EQ(failing(sql), "sql.connection_lost, retryable");
   }
-  EXPECT_EQ(run(sql).size(), 3U);
+  connection_ = driver_->connect({});
+  {
+    const FailingFetch failing_row({.rows = 0});
+    EXPECT_EQ(failing("insert into item values (1) returning id"), "sql.connection_lost, in doubt");
+  }
+  EXPECT_EQ(count(), 1);
 }
 
 // The server does not notice that nobody reads any more, and KILL may have come before the

@@ -233,10 +233,11 @@ std::optional<Result> MariadbConnection::run_prepared(PreparedStatement& stateme
     if (failed != 0) fail(Trouble::of(handle), sql, statement.text, run);
   }
   auto result = fetch_rows(handle, statement.text);
-  if (!result) {
+  if (!result) {  // of what has been run: out of memory, it seems
     auto trouble = Trouble::of(handle);
     if (trouble.message.empty()) trouble.message = "libmariadb did not give all rows that it has";
-    fail(trouble, sql, statement.text, run);
+    link_.give_up();
+    throw_lost(trouble, sql, state_ == State::none && !statement.text.only_reads, false);
   }
   mysql_stmt_free_result(handle);
   // A procedure answers several times; the first answer is the caller's.

@@ -179,7 +179,7 @@ ConnectionPtr attempt_beside(const MariadbOptions& options, std::vector<std::str
 ConnectionPtr shake_hands(const MariadbOptions& options, Clock::Steady deadline) {
   auto addresses = remote::resolve(options.host, deadline);
   // A certificate names the host, not its address; only then does the library resolve it, once
-  // more, on a thread of its own, which a resolver that hangs is kept from.
+  // more, on a thread of its own. One that hangs already has been met above, by one thread for all.
   if (options.tls == MariadbTls::verify_full) addresses = {options.host};
   if (options.tls == MariadbTls::off) return attempt(options, addresses, deadline, nullptr);
   return attempt_beside(options, std::move(addresses), deadline);
