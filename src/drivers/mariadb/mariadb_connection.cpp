@@ -237,7 +237,8 @@ std::optional<Result> MariadbConnection::run_prepared(PreparedStatement& stateme
     auto trouble = Trouble::of(handle);
     if (trouble.message.empty()) trouble.message = "libmariadb did not give all rows that it has";
     link_.give_up();
-    throw_lost(trouble, sql, state_ == State::none && !statement.text.only_reads, false);
+    const bool in_doubt = state_ == State::none && !statement.text.only_reads;
+    throw_lost(trouble, sql, in_doubt, /*timed_out=*/false);
   }
   mysql_stmt_free_result(handle);
   // A procedure answers several times; the first answer is the caller's.
