@@ -78,9 +78,9 @@ struct ConnectOptions {
 // another way is not found out, and the next borrower finds what was left.
 //
 // A function that changes the role or the search path leaves `anything`: say that of it, or leave
-// it unsaid. The servers do not tell of a change between two ordinary roles, nor PostgreSQL, in a
-// Place, of one of the path, and what follows in that Place would run as somebody else or in other
-// tables.
+// it unsaid. The servers do not tell of a change between two ordinary roles, nor PostgreSQL of one
+// of the path (up to version 17; from 18 on it tells of it but in a Place with a schema), and what
+// follows in a Place would run as somebody else or in other tables.
 enum class Leaves : std::uint8_t {
   unsaid,   // judged by the text: a call of a function that the driver does not know is `anything`
   nothing,  // settings, locks and the rest are as they were
