@@ -198,7 +198,7 @@ void Pool::Core::run_maintenance() {
   auto next = base::later(Steady::now(), options_.maintain_every);
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    // What lingers, as a rule for a millisecond, has its place free soon after.
+    // A server that is well ends at once what lingers; its place is free soon after.
     const bool lingers = lingering_.any();
     const auto until = lingers ? std::min(next, Steady::now() + kLingeringLook) : next;
     wake_maintenance_.wait_until(lock, until,

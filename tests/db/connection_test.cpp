@@ -78,6 +78,15 @@ TEST(ConnectionCalls, AllAreTimedWhereAPoolAsks) {
   }
 }
 
+// One connection, whose borrower is reported after two seconds.
+PoolOptions watched(const ManualClock& clock, std::vector<LeakReport>& reports) {
+  auto made = options(1);
+  made.clock = &clock;
+  made.leak_after = 2s;
+  made.on_leak = [&reports](const LeakReport& report) { reports.push_back(report); };
+  return made;
+}
+
 TEST(ConnectionCalls, ALeakReportTellsThatOneRunsWhicheverItIs) {
   auto calls = every_call();
   // What the pool itself undoes is waited for by the borrower who gives the connection back.
@@ -88,11 +97,7 @@ TEST(ConnectionCalls, ALeakReportTellsThatOneRunsWhicheverItIs) {
     StubDriver driver;
     ManualClock clock;
     std::vector<LeakReport> reports;
-    auto watched = options(1);
-    watched.clock = &clock;
-    watched.leak_after = 2s;
-    watched.on_leak = [&](const LeakReport& report) { reports.push_back(report); };
-    Pool pool(watched, driver);
+    Pool pool(watched(clock, reports), driver);
     auto lease = pool.borrow();
     if (call.in_transaction) lease->begin({});
     driver.at(call.meets, [&] {
@@ -110,11 +115,7 @@ TEST(ConnectionCalls, ALeakReportTellsThatTheReturnRollsBack) {
   StubDriver driver;
   ManualClock clock;
   std::vector<LeakReport> reports;
-  auto watched = options(1);
-  watched.clock = &clock;
-  watched.leak_after = 2s;
-  watched.on_leak = [&](const LeakReport& report) { reports.push_back(report); };
-  Pool pool(watched, driver);
+  Pool pool(watched(clock, reports), driver);
   auto lease = pool.borrow();
   lease->begin({});
   driver.at(StubPoint::rollback, [&] {
